@@ -1,0 +1,17 @@
+//! Policies: what decides a customer's tier, as data. Read from TOML, checked, never run as code.
+
+mod detectors;
+mod document;
+mod raw;
+mod read_detectors;
+mod read_tiers;
+#[cfg(test)]
+mod tests;
+mod tiers;
+
+pub use detectors::{AtStake, ComplaintRise, DetectorSettings, FrequencyDrop, Silence};
+pub use document::{Document, PolicyError, parse};
+pub use tiers::{
+    CountsWhen, Input, LifecycleRules, Measure, Method, Metric, Missing, Part, Policy, RankBy, RankRule, Tier,
+    Valuation,
+};

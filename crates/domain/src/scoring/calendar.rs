@@ -1,0 +1,32 @@
+//! The calendar queue: who is to be looked at next because time passed, and only they.
+
+use std::collections::BTreeSet;
+
+use crate::time::Millis;
+
+/// Customers by the instant at which time alone may change something for them.
+#[derive(Debug, Clone, Default)]
+pub struct Calendar {
+    due: BTreeSet<(Millis, u32)>,
+}
+
+impl Calendar {
+    /// Moves a customer from one instant to another.
+    pub fn reschedule(&mut self, customer: u32, from: Option<Millis>, to: Option<Millis>) {
+        if from == to {
+            return;
+        }
+        if let Some(from) = from {
+            self.due.remove(&(from, customer));
+        }
+        if let Some(to) = to {
+            self.due.insert((to, customer));
+        }
+    }
+
+    /// Takes a customer that is due at `now`, with the instant it was due at.
+    pub fn take_due(&mut self, now: Millis) -> Option<(Millis, u32)> {
+        let first = *self.due.first()?;
+        (first.0 <= now).then(|| self.due.pop_first()).flatten()
+    }
+}

@@ -1,0 +1,115 @@
+//! Scoring: the fold from facts, ticks and control records to tiers.
+
+mod apply;
+mod calendar;
+mod control;
+mod customer;
+mod explain;
+mod grade;
+mod plan;
+mod report;
+mod save;
+mod tick;
+mod views;
+
+use std::collections::BTreeMap;
+
+pub use apply::Applied;
+pub use calendar::Calendar;
+pub use customer::{Customer, Standing};
+pub use grade::{Grade, PartGrade};
+use indexmap::IndexMap;
+pub use plan::{ActivePolicy, CutPointsInForce, Required};
+pub use report::CustomerStanding;
+use rustc_hash::FxBuildHasher;
+pub use views::{PaceSpec, SalesSpec, SalesWindow};
+
+use crate::{
+    names::Names,
+    rank::{RankChanges, RankedMembers},
+    time::Millis,
+};
+
+/// The ways of folding that this release has.
+pub const KNOWN_LOGIC: &[u32] = &[1];
+
+/// How far apart cut-points lie once the mesh is live.
+pub const CUT_POINT_INTERVAL_MS: i64 = 60_000;
+
+/// The state of scoring in one partition.
+///
+/// Saved: clocks, policies, and per customer the ledger and the standings. All else is derived from these and made
+/// anew when a save is loaded: it can't disagree with them.
+#[derive(Debug)]
+pub struct Scoring {
+    /// How many partitions the mesh has: a boundary is complete when all have reported.
+    partitions: u32,
+    /// The last tick.
+    pub(crate) time: Option<Millis>,
+    /// The tick before it.
+    previous_time: Option<Millis>,
+    last_control: Option<u64>,
+    logic: u32,
+    live: bool,
+    last_boundary: Option<Millis>,
+    pub(crate) names: Names,
+    policies: BTreeMap<String, ActivePolicy>,
+    pub(crate) customers: IndexMap<Box<str>, Customer, FxBuildHasher>,
+    sales_specs: Vec<SalesSpec>,
+    pace_specs: Vec<PaceSpec>,
+    ranked: BTreeMap<String, Ranked>,
+    /// What the next summary takes back: reports of metrics by which nobody ranks any more.
+    withdrawn: BTreeMap<String, RankChanges>,
+    required: Required,
+    calendar: Calendar,
+    /// Customers whose packed form changed since the last save.
+    unsaved: std::collections::BTreeSet<u32>,
+}
+
+/// One ranked metric: which view gives its value, and who stands where.
+#[derive(Debug)]
+struct Ranked {
+    sales: usize,
+    by_orders: bool,
+    members: RankedMembers,
+}
+
+impl Scoring {
+    /// The state before the first record, in a mesh of so many partitions.
+    pub fn new(partitions: u32) -> Self {
+        Self {
+            partitions,
+            time: None,
+            previous_time: None,
+            last_control: None,
+            logic: 0,
+            live: false,
+            last_boundary: None,
+            names: Names::default(),
+            policies: BTreeMap::new(),
+            customers: IndexMap::default(),
+            sales_specs: Vec::new(),
+            pace_specs: Vec::new(),
+            ranked: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
+            required: Required::default(),
+            calendar: Calendar::default(),
+            unsaved: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// The last tick.
+    pub fn time(&self) -> Option<Millis> {
+        self.time
+    }
+
+    /// Whether history has ended.
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// The policies in force, by name.
+    pub fn policies(&self) -> impl Iterator<Item = &ActivePolicy> {
+        self.policies.values()
+    }
+}

@@ -1,0 +1,150 @@
+//! Ticks: windows move, boundaries are reported, and those whom time moved are tiered, once.
+
+use std::collections::BTreeSet;
+
+use tiermesh_proto::v1::{CutPointDemand, Summary};
+
+use super::{CUT_POINT_INTERVAL_MS, Scoring, apply::Applied, explain::Cause, views::window_start};
+use crate::{
+    fold::Effect,
+    policy::{Measure, Method},
+    time::{DAY_MS, Millis},
+};
+
+impl Scoring {
+    pub(crate) fn tick(&mut self, now: Millis, effects: &mut Vec<Effect>) -> Applied {
+        if self.time.is_some_and(|time| now <= time) {
+            return Applied::Nothing;
+        }
+        self.previous_time = self.time;
+        let boundary = self.boundary_at(now);
+        let mut moved = BTreeSet::new();
+        if let Some(boundary) = boundary {
+            // Time is brought to the boundary first, so that what is reported doesn't depend on when the tick came.
+            self.advance(boundary, &mut moved);
+            self.last_boundary = Some(boundary);
+            effects.push(Effect::Summary(self.summary(boundary)));
+        }
+        self.advance(now, &mut moved);
+        let policies: Vec<(String, bool)> = self
+            .policies
+            .values_mut()
+            .map(|active| {
+                let relative = matches!(active.policy.method, Method::Relative(_));
+                if relative && boundary.is_some() {
+                    active.awaiting = boundary;
+                }
+                let deferred = relative && active.awaiting.is_some();
+                if deferred {
+                    active.moved.extend(&moved);
+                }
+                (active.policy.name.clone(), deferred)
+            })
+            .collect();
+        for at in &moved {
+            for (policy, _) in policies.iter().filter(|(_, deferred)| !deferred) {
+                self.tier(*at, policy, &Cause::Time, now, effects);
+            }
+        }
+        Applied::Tick(now)
+    }
+
+    /// The boundary that a tick reports, if it reports one.
+    fn boundary_at(&self, now: Millis) -> Option<Millis> {
+        let any_relative = self.policies.values().any(|active| matches!(active.policy.method, Method::Relative(_)));
+        let boundary = if self.live { now.div_euclid(CUT_POINT_INTERVAL_MS) * CUT_POINT_INTERVAL_MS } else { now };
+        // History may have ended beyond the boundary that the clock has reached: wait for the next.
+        let new = self.last_boundary.is_none_or(|last| boundary > last) && self.time.is_none_or(|time| boundary > time);
+        (any_relative && new).then_some(boundary)
+    }
+
+    /// Brings time to `now`: what left windows is taken out, of those customers only for whom anything did.
+    fn advance(&mut self, now: Millis, moved: &mut BTreeSet<u32>) {
+        if self.time.is_some_and(|time| now <= time) {
+            return;
+        }
+        self.time = Some(now);
+        while let Some((_, at)) = self.calendar.take_due(now) {
+            if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
+                customer.due = None;
+                for (spec, window) in self.sales_specs.iter().zip(&mut customer.sales) {
+                    window.advance(&customer.ledger.orders, spec, &self.names, now);
+                }
+            }
+            self.rank(at);
+            self.reschedule(at);
+            moved.insert(at);
+        }
+    }
+
+    /// Writes into the calendar when time alone may next change something for a customer.
+    pub(crate) fn reschedule(&mut self, at: u32) {
+        let due = self.next_change(at);
+        if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
+            self.calendar.reschedule(at, customer.due, due);
+            customer.due = due;
+        }
+    }
+
+    fn next_change(&self, at: u32) -> Option<Millis> {
+        let (_, customer) = self.customers.get_index(at as usize)?;
+        // Before the first tick windows hold everything: that tick looks at everybody.
+        let Some(now) = self.time else { return Some(Millis::MIN) };
+        let mut due: Option<Millis> = None;
+        let mut consider = |at: Option<Millis>| due = [due, at].into_iter().flatten().min();
+        for spec in &self.sales_specs {
+            let first = customer.ledger.orders.first_after(window_start(Some(now), spec.days));
+            consider(first.map(|time| time + i64::from(spec.days) * DAY_MS));
+        }
+        for active in self.policies.values() {
+            let policy = &*active.policy;
+            match &policy.method {
+                Method::Lifecycle(rules) => {
+                    let pace = active.plan.pace.and_then(|at| customer.paces.get(at));
+                    consider(pace.and_then(|pace| pace.next_change(now, rules, &policy.zone)));
+                }
+                Method::Score(parts) => {
+                    for metric in parts.iter().map(|part| part.metric) {
+                        let length = i64::from(metric.days) * DAY_MS;
+                        match metric.measure {
+                            Measure::Interactions => {
+                                let first =
+                                    customer.ledger.first_interaction_after(window_start(Some(now), metric.days));
+                                consider(first.map(|time| time + length));
+                            }
+                            Measure::CollectionRate => {
+                                consider(customer.ledger.receivables.next_change(now, metric.days, &policy.zone));
+                            }
+                            Measure::NetSales | Measure::Orders | Measure::Categories => {}
+                        }
+                    }
+                }
+                Method::Relative(_) => {}
+            }
+        }
+        due
+    }
+
+    fn summary(&mut self, boundary: Millis) -> Summary {
+        let demands = self.policies.values().filter_map(|active| {
+            let Method::Relative(rule) = &active.policy.method else { return None };
+            Some(CutPointDemand {
+                policy: active.policy.name.clone(),
+                version: active.policy.version,
+                metric: active.plan.ranked.clone()?,
+                rule: rule.by.name().to_owned(),
+                below_millionths: active.policy.tiers.iter().filter_map(|tier| tier.bound).collect(),
+            })
+        });
+        let withdrawn = std::mem::take(&mut self.withdrawn);
+        let withdrawn = withdrawn.into_iter().map(|(name, changes)| changes.into_summary(&name));
+        let reported = self.ranked.iter_mut().map(|(name, ranked)| ranked.members.take_changes(name));
+        Summary {
+            origin: None,
+            boundary_ms: boundary,
+            partitions: self.partitions,
+            demands: demands.collect(),
+            metrics: reported.chain(withdrawn).collect(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Churn-warning: the fold from the same log to loss signals.
+//!
+//! It folds scoring too, instead of reading `tier.changes`: a signal tells the customer's tiers as of its own record,
+//! whatever pace other services keep.
+
+mod complaint_rise;
+mod frequency_drop;
+mod poisson;
+mod save;
+mod signal;
+mod silence;
+mod watch;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+pub use poisson::{at_least, at_most};
+pub use signal::{Raised, SignalState};
+use tiermesh_proto::v1::{CustomerEvent, control::Control, customer_event::Event, fact::Data};
+pub use watch::CustomerSignals;
+
+use crate::{
+    fold::{Effect, Fold, FoldError},
+    policy::{self, DetectorSettings, Document},
+    scoring::{Applied, Calendar, PaceSpec, Required, SalesSpec, Scoring},
+};
+
+/// The state of churn-warning in one partition.
+#[derive(Debug)]
+pub struct ChurnWarning {
+    scoring: Scoring,
+    settings: Option<(Arc<DetectorSettings>, String)>,
+    /// By the customer's number in scoring.
+    signals: Vec<CustomerSignals>,
+    calendar: Calendar,
+    unsaved: BTreeSet<u32>,
+}
+
+impl ChurnWarning {
+    /// The state before the first record, in a mesh of so many partitions.
+    pub fn new(partitions: u32) -> Self {
+        Self {
+            scoring: Scoring::new(partitions),
+            settings: None,
+            signals: Vec::new(),
+            calendar: Calendar::default(),
+            unsaved: BTreeSet::new(),
+        }
+    }
+
+    fn take_control(&mut self, event: &CustomerEvent, effects: &mut Vec<Effect>) -> Result<(), FoldError> {
+        let Some(Event::Control(copy)) = &event.event else { return Ok(()) };
+        let control = copy.control.as_ref().and_then(|control| control.control.as_ref());
+        let Some(Control::DetectorsActivated(activated)) = control else { return Ok(()) };
+        if let Document::Detectors(settings) = policy::parse(&activated.text)? {
+            self.put_in_force(*settings, &activated.text);
+            for at in 0..self.scoring.customers.len() as u32 {
+                let when = self.scoring.time().unwrap_or(self.latest(at));
+                self.look_at(at, when, None, effects);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_in_force(&mut self, settings: DetectorSettings, text: &str) {
+        let sales = SalesSpec {
+            days: settings.at_stake.days,
+            counts_when: settings.counts_when,
+            valuation: Arc::new(settings.at_stake.valuation.clone()),
+        };
+        let pace = PaceSpec { counts_when: settings.counts_when, zone: settings.zone.clone() };
+        self.scoring.require(Required { sales: vec![sales], paces: vec![pace] });
+        self.settings = Some((Arc::new(settings), text.to_owned()));
+    }
+
+    fn latest(&self, at: u32) -> i64 {
+        self.scoring.customers.get_index(at as usize).map_or(0, |(_, customer)| customer.ledger.latest)
+    }
+}
+
+impl Fold for ChurnWarning {
+    type Input = CustomerEvent;
+
+    fn apply(&mut self, event: &CustomerEvent, effects: &mut Vec<Effect>) -> Result<(), FoldError> {
+        // Scoring's own effects are scoring's to say.
+        let applied = self.scoring.take(event, &mut Vec::new())?;
+        self.signals.resize_with(self.scoring.customers.len(), CustomerSignals::default);
+        match (applied, &event.event) {
+            (Applied::Control, _) => self.take_control(event, effects)?,
+            (Applied::Fact(at), Some(Event::Fact(fact))) => {
+                let opened = match &fact.data {
+                    Some(Data::ComplaintOpened(complaint)) => Some((complaint, fact.time_ms)),
+                    _ => None,
+                };
+                self.look_at(at, fact.time_ms, opened, effects);
+            }
+            (Applied::Tick(now), _) => {
+                let mut due = BTreeSet::new();
+                while let Some((_, at)) = self.calendar.take_due(now) {
+                    if let Some(signals) = self.signals.get_mut(at as usize) {
+                        signals.due = None;
+                    }
+                    due.insert(at);
+                }
+                for at in due {
+                    self.look_at(at, now, None, effects);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Vec<u8> {
+        self.pack_all()
+    }
+
+    fn delta(&mut self) -> Vec<u8> {
+        self.pack_changed()
+    }
+
+    fn load(&mut self, segments: &[Vec<u8>]) -> Result<(), FoldError> {
+        self.unpack(segments)
+    }
+}
