@@ -1,0 +1,162 @@
+//! How records become bytes: in a row of theirs, compressed and with a checksum.
+//!
+//! A record is its key, its value and its headers, each preceded by its length as a varint. A row holds the records of
+//! one batch one after the other, so that what was encoded by several senders is joined by appending.
+
+use bytes::{Buf, Bytes};
+use prost::encoding::{decode_varint, encode_varint};
+
+use crate::record::{Header, NewRecord, Record};
+
+/// Smaller batches are not worth compressing.
+const COMPRESS_FROM: usize = 512;
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+/// Form and checksum.
+const PREFIX: usize = 1 + 4;
+
+/// The records, ready to be joined with others of the same partition.
+pub(super) fn encode(records: &[NewRecord]) -> Vec<u8> {
+    let payload: usize = records.iter().map(|record| record.key.len() + record.value.len() + 64).sum();
+    let mut raw = Vec::with_capacity(payload);
+    for record in records {
+        put(&mut raw, &record.key);
+        put(&mut raw, &record.value);
+        encode_varint(record.headers.len() as u64, &mut raw);
+        for header in &record.headers {
+            put(&mut raw, header.name.as_bytes());
+            put(&mut raw, header.value.as_bytes());
+        }
+    }
+    raw
+}
+
+fn put(raw: &mut Vec<u8>, bytes: &[u8]) {
+    encode_varint(bytes.len() as u64, raw);
+    raw.extend_from_slice(bytes);
+}
+
+/// Takes one record off the front. Key and value share the memory of `raw`.
+pub(super) fn decode(raw: &mut Bytes, offset: u64) -> Result<Record, String> {
+    let key = take(raw)?;
+    let value = take(raw)?;
+    let count = varint(raw)?;
+    let mut headers = Vec::with_capacity(count.min(64));
+    for _ in 0..count {
+        headers.push(Header { name: text(raw)?, value: text(raw)? });
+    }
+    Ok(Record { offset, key, value, headers })
+}
+
+fn varint(raw: &mut Bytes) -> Result<usize, String> {
+    let number = decode_varint(raw).map_err(|error| error.to_string())?;
+    usize::try_from(number).map_err(|error| error.to_string())
+}
+
+fn take(raw: &mut Bytes) -> Result<Bytes, String> {
+    let length = varint(raw)?;
+    if length > raw.remaining() {
+        return Err("a record is longer than its batch".to_owned());
+    }
+    Ok(raw.split_to(length))
+}
+
+fn text(raw: &mut Bytes) -> Result<String, String> {
+    String::from_utf8(take(raw)?.to_vec()).map_err(|error| error.to_string())
+}
+
+/// The bytes of a row: the batch's form, a checksum over its place and its body, the body.
+pub(super) fn seal(base: u64, count: u64, raw: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut row = vec![PLAIN; PREFIX];
+    if raw.len() < COMPRESS_FROM {
+        row.extend_from_slice(raw);
+    } else {
+        row[0] = ZSTD;
+        encode_varint(raw.len() as u64, &mut row);
+        row.extend_from_slice(&zstd::bulk::compress(raw, 1)?);
+    }
+    let sum = checksum(base, count, row[0], &row[PREFIX..]);
+    row[1..PREFIX].copy_from_slice(&sum.to_le_bytes());
+    Ok(row)
+}
+
+/// The encoded records of a row, if it is what was stored in this place.
+pub(super) fn unseal(base: u64, count: u64, row: &[u8]) -> Result<Bytes, String> {
+    let (Some(&[form, a, b, c, d]), Some(body)) = (row.first_chunk(), row.get(PREFIX..)) else {
+        return Err("a batch is cut short".to_owned());
+    };
+    if checksum(base, count, form, body) != u32::from_le_bytes([a, b, c, d]) {
+        return Err("a batch's checksum is wrong".to_owned());
+    }
+    match form {
+        PLAIN => Ok(Bytes::copy_from_slice(body)),
+        ZSTD => {
+            let mut body = body;
+            let length = decode_varint(&mut body).map_err(|error| error.to_string())?;
+            let length = usize::try_from(length).map_err(|error| error.to_string())?;
+            zstd::bulk::decompress(body, length).map(Bytes::from).map_err(|error| error.to_string())
+        }
+        other => Err(format!("a batch has the unknown form {other}")),
+    }
+}
+
+fn checksum(base: u64, count: u64, form: u8, body: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&base.to_le_bytes());
+    sum.update(&count.to_le_bytes());
+    sum.update(&[form]);
+    sum.update(body);
+    sum.finalize()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test's error report is its panic")]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{decode, encode, seal, unseal};
+    use crate::record::{Header, NewRecord};
+
+    fn record(size: usize) -> NewRecord {
+        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+        NewRecord {
+            key: Bytes::from_static(b"k"),
+            value: vec![7; size].into(),
+            headers: vec![header("ce_id", "1"), header("ce_type", "ü")],
+        }
+    }
+
+    #[test]
+    fn records_come_back_from_plain_and_compressed_rows() {
+        for size in [0, 5, 100_000] {
+            let records = [record(size), NewRecord::default(), record(1)];
+            let row = seal(10, 3, &encode(&records)).unwrap();
+            let mut raw = unseal(10, 3, &row).unwrap();
+            for (offset, record) in (10..).zip(&records) {
+                let read = decode(&mut raw, offset).unwrap();
+                assert_eq!((read.offset, &read.key, &read.value), (offset, &record.key, &record.value));
+                assert_eq!(read.headers, record.headers);
+            }
+            assert!(raw.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_changed_or_misplaced_row_is_refused() {
+        let row = seal(10, 1, &encode(&[record(2_000)])).unwrap();
+        for at in 0..row.len() {
+            let mut changed = row.clone();
+            changed[at] ^= 1;
+            assert!(unseal(10, 1, &changed).is_err(), "byte {at} may change");
+            assert!(unseal(10, 1, &row[..at]).is_err(), "may end at byte {at}");
+        }
+        assert!(unseal(11, 1, &row).is_err());
+        assert!(unseal(10, 2, &row).is_err());
+    }
+
+    #[test]
+    fn a_record_that_claims_too_much_is_refused() {
+        assert!(decode(&mut Bytes::from_static(&[9, 1]), 1).is_err());
+        assert!(decode(&mut Bytes::new(), 1).is_err());
+    }
+}
