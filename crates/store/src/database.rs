@@ -1,0 +1,107 @@
+//! The database behind the store: running statements on whichever it is, and telling how it fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{PgPool, SqlitePool};
+
+use crate::connect;
+use crate::error::{Failure, StoreError};
+
+/// Above all that the database limits by itself: only a connection that died without a word comes to this.
+const OPERATION_LIMIT: Duration = Duration::from_secs(90);
+
+/// Where partitions keep their saves. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct SaveStore {
+    pub(crate) pool: Pool,
+    /// Host and database, or file; never a password.
+    name: Arc<str>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// Runs the same statements in one transaction of whichever database it is. An error rolls it back.
+macro_rules! in_transaction {
+    ($store:expr, |$transaction:ident| $body:expr) => {
+        match &$store.pool {
+            $crate::database::Pool::Postgres(pool) => {
+                let mut $transaction = pool.begin().await?;
+                let result = $body;
+                $transaction.commit().await?;
+                Ok(result)
+            }
+            $crate::database::Pool::Sqlite(pool) => {
+                // A transaction that begins by reading could not become a writing one while another writes.
+                let mut $transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let result = $body;
+                $transaction.commit().await?;
+                Ok(result)
+            }
+        }
+    };
+}
+pub(crate) use in_transaction;
+
+/// Runs one statement on whichever database it is.
+macro_rules! on_pool {
+    ($store:expr, |$pool:ident| $statement:expr) => {
+        match &$store.pool {
+            $crate::database::Pool::Postgres($pool) => $statement,
+            $crate::database::Pool::Sqlite($pool) => $statement,
+        }
+    };
+}
+pub(crate) use on_pool;
+
+impl SaveStore {
+    /// Opens the store at `postgres://…` or `sqlite://PATH` (a file, created if it isn't there) and brings its tables
+    /// up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`], [`StoreError::Unavailable`].
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let (pool, name) = connect::pool(url)?;
+        let store = Self { pool, name: name.into() };
+        store.during("migrating", connect::migrate(&store.pool)).await?;
+        Ok(store)
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.clock_ms().await.map(drop)
+    }
+
+    /// The database's clock, in milliseconds since 1970 (for SQLite this machine's).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn clock_ms(&self) -> Result<i64, StoreError> {
+        self.during("reading the clock", async {
+            Ok(on_pool!(self, |pool| sqlx::query_scalar("SELECT ms FROM clock").fetch_one(pool).await?))
+        })
+        .await
+    }
+
+    /// Awaits an operation, limits it, and says of its failure where and during what it came.
+    pub(crate) async fn during<T>(
+        &self,
+        what: &str,
+        operation: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, StoreError> {
+        let unavailable = |reason: String| StoreError::Unavailable(format!("{}: {what}: {reason}", self.name));
+        match tokio::time::timeout(OPERATION_LIMIT, operation).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(Failure::Store(error))) => Err(error),
+            Ok(Err(Failure::Sql(error))) => Err(unavailable(error.to_string())),
+            Err(_) => Err(unavailable(format!("no answer in {OPERATION_LIMIT:?}"))),
+        }
+    }
+}
