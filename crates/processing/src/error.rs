@@ -1,0 +1,66 @@
+//! Why a partition, or a service, stops.
+
+use tiermesh_domain::fold::FoldError;
+use tiermesh_event_log::LogError;
+use tiermesh_store::StoreError;
+
+/// Why a partition, or a service, stops.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The store failed, or another owner took over.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record can't be folded.
+    #[error("topic `{topic}`, partition {partition}, offset {offset}: {error}")]
+    Fold {
+        /// The input topic.
+        topic: String,
+        /// Its partition.
+        partition: u32,
+        /// The record.
+        offset: u64,
+        /// What is wrong.
+        error: FoldError,
+    },
+    /// The log is not the one that the save was made of.
+    #[error(
+        "{service}, partition {partition}: the save belongs to another log: {what}. Restore the log the save was made of, or remove the saves of `{service}` to fold the log from its beginning"
+    )]
+    ForeignLog {
+        /// The service.
+        service: String,
+        /// The partition.
+        partition: u32,
+        /// What differs.
+        what: String,
+    },
+    /// A save can't be read.
+    #[error(
+        "{service}, partition {partition}: the save can't be read: {reason}. Remove the saves of `{service}` to fold the log from its beginning"
+    )]
+    BadSave {
+        /// The service.
+        service: String,
+        /// The partition.
+        partition: u32,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl RunError {
+    /// Whether starting anew from the last save can mend it.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Log(error) => matches!(
+                error,
+                LogError::DeliveryFailed(_) | LogError::Unavailable(_) | LogError::Closed | LogError::NoSuchTopic(_)
+            ),
+            Self::Store(error) => matches!(error, StoreError::Fenced { .. } | StoreError::Unavailable(_)),
+            Self::Fold { .. } | Self::ForeignLog { .. } | Self::BadSave { .. } => false,
+        }
+    }
+}

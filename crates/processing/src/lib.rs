@@ -1,0 +1,24 @@
+//! The partition runtime: it folds records, numbers effects, sends them, and saves what it may.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | numbering, packing; pure | [`Engine`] |
+//! | one partition from save to stop | `partition` |
+//! | taking over: save, fence, tail of the outputs | `recovery` |
+//! | a service: group membership, restart | [`run_service`] |
+//!
+//! It must never know what a record means: that is the fold's.
+#![forbid(unsafe_code)]
+
+mod engine;
+mod error;
+mod outgoing;
+mod partition;
+mod recovery;
+mod saver;
+mod service;
+
+pub use engine::{Engine, Numbered};
+pub use error::RunError;
+pub use outgoing::{Outgoing, effect_id, origin_of};
+pub use service::{Processor, ServiceContext, run_service};

@@ -1,0 +1,126 @@
+//! Taking a partition over: the fence is raised, the save loaded, the outputs' tail read.
+
+use std::collections::BTreeMap;
+
+use tiermesh_event_log::{EventLog, Extent};
+use tiermesh_store::{OutputEnd, SaveStore, StoreError, Tenure};
+use tracing::{debug, info};
+
+use crate::{engine::Engine, error::RunError, outgoing::origin_of, service::Processor};
+
+/// A partition as its new owner finds it.
+pub(crate) struct Recovered<F> {
+    pub(crate) tenure: Tenure,
+    pub(crate) engine: Engine<F>,
+    pub(crate) input: Extent,
+    pub(crate) next_offset: u64,
+    /// Where to look for this partition's outputs beyond the save: all that it stands for lie before.
+    pub(crate) outputs: Vec<OutputEnd>,
+    /// What of ours stands beyond the save in the log already, by topic: not to be sent again.
+    pub(crate) said: BTreeMap<String, Said>,
+    /// Size of the saved snapshot and of the deltas behind it.
+    pub(crate) saved_bytes: (usize, usize),
+}
+
+/// Outputs of a topic that a former owner sent and didn't save.
+pub(crate) struct Said {
+    /// The greatest sequence of them.
+    pub(crate) sequence: u64,
+    /// They all lie before this offset.
+    pub(crate) end: u64,
+}
+
+pub(crate) async fn recover<P: Processor>(
+    processor: &P,
+    log: &dyn EventLog,
+    store: &SaveStore,
+    partition: u32,
+) -> Result<Recovered<P::Fold>, RunError> {
+    let service = processor.service();
+    let (tenure, save) = store.acquire(service, partition).await.map_err(|error| match error {
+        StoreError::Corrupt { reason, .. } => RunError::BadSave { service: service.to_owned(), partition, reason },
+        other => RunError::Store(other),
+    })?;
+    let input = log.extent(processor.input(), partition).await?;
+    let mut engine = Engine::new(service, partition, processor.fold());
+    let foreign = |what: String| RunError::ForeignLog { service: service.to_owned(), partition, what };
+    let mut next_offset = 0;
+    let mut noted: Vec<OutputEnd> = Vec::new();
+    let mut saved_bytes = (0, 0);
+    if let Some(save) = save {
+        if save.position.input_log_id != input.log_id.0 {
+            let (found, saved) = (&input.log_id, &save.position.input_log_id);
+            return Err(foreign(format!("topic `{}` has log id {found}, the save {saved}", processor.input())));
+        }
+        if save.position.next_offset > input.end {
+            let (end, next) = (input.end, save.position.next_offset);
+            return Err(foreign(format!("topic `{}` ends at {end}, the save stands at {next}", processor.input())));
+        }
+        saved_bytes.0 = save.segments.first().map_or(0, Vec::len);
+        saved_bytes.1 = save.segments.iter().skip(1).map(Vec::len).sum();
+        engine.load(&save.segments).map_err(|error| RunError::BadSave {
+            service: service.to_owned(),
+            partition,
+            reason: error.to_string(),
+        })?;
+        next_offset = save.position.next_offset;
+        noted = save.position.outputs;
+    }
+    let mut outputs = Vec::new();
+    let mut said = BTreeMap::new();
+    for (topic, output_partition) in processor.outputs(partition) {
+        let extent = log.extent(topic, output_partition).await?;
+        let known = noted.iter().find(|end| end.topic == topic && end.partition == output_partition);
+        if let Some(known) = known
+            && (known.log_id != extent.log_id.0 || known.end > extent.end)
+        {
+            return Err(foreign(format!("output topic `{topic}` was replaced or cut")));
+        }
+        let from = known.map_or(0, |known| known.end).max(extent.start);
+        let greatest = tail(log, service, partition, topic, output_partition, from, extent.end).await?;
+        if let Some(greatest) = greatest {
+            debug!(service, partition, topic, sequence = greatest, "outputs beyond the save stand in the log already");
+            said.insert(topic.to_owned(), Said { sequence: greatest, end: extent.end });
+        }
+        outputs.push(OutputEnd {
+            topic: topic.to_owned(),
+            partition: output_partition,
+            log_id: extent.log_id.0,
+            // While what was said is being caught up with, a save is of less than stands in the log: whoever loads it
+            // has to read the same tail again.
+            end: if greatest.is_some() { from } else { extent.end },
+        });
+    }
+    info!(service, partition, epoch = tenure.epoch, next_offset, end = input.end, "partition taken over");
+    Ok(Recovered { tenure, engine, input, next_offset, outputs, said, saved_bytes })
+}
+
+/// The greatest sequence of this service's partition in an output partition, from `from` to `end`.
+///
+/// The greatest, not the last: a deposed owner may have repeated earlier ones behind it.
+async fn tail(
+    log: &dyn EventLog,
+    service: &str,
+    partition: u32,
+    topic: &str,
+    output_partition: u32,
+    from: u64,
+    end: u64,
+) -> Result<Option<u64>, RunError> {
+    // Offset 0 is the birth record: a partition that ends at 1 is empty.
+    if from.max(1) >= end {
+        return Ok(None);
+    }
+    let mut reader = log.read(topic, output_partition, from).await?;
+    let mut greatest = None;
+    loop {
+        let records = reader.next(1_000).await?;
+        for record in &records {
+            let origin = origin_of(record).filter(|origin| origin.service == service && origin.partition == partition);
+            greatest = greatest.max(origin.map(|origin| origin.sequence));
+        }
+        if records.last().is_none_or(|record| record.offset + 1 >= end) {
+            return Ok(greatest);
+        }
+    }
+}
