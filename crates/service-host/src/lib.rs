@@ -1,0 +1,16 @@
+//! Configuration, logs, health and the graceful stop that every service shares.
+//!
+//! It knows how a process is started, watched and stopped, and must never know what a service does.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod health;
+mod logs;
+mod serving;
+mod shutdown;
+
+pub use arguments::{ArgumentError, KafkaArgs, ListenArgs, StoreArgs};
+pub use health::{Health, Latch};
+pub use logs::{LogArgs, LogFormat};
+pub use serving::{bind, serve};
+pub use shutdown::Shutdown;
