@@ -1,0 +1,11 @@
+//! Appending: records as they stand in the log, and the producers that bring them there.
+
+mod dead_letters;
+mod outlet;
+mod recent;
+mod records;
+
+pub(crate) use dead_letters::{BadEvent, DeadLetters};
+pub(crate) use outlet::{Outlet, Pending};
+pub(crate) use recent::Recent;
+pub(crate) use records::{control_copy, control_record, dead_letter_record, fact_record, tick_record};

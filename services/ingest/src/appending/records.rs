@@ -1,0 +1,60 @@
+//! Records as ingest writes them: CloudEvents in binary mode around a protobuf message.
+
+use tiermesh_domain::{fact::type_name, time::format_instant};
+use tiermesh_event_log::{
+    Header, NewRecord,
+    topics::{CONTROL, CUSTOMER_EVENTS, DEAD_LETTERS},
+};
+use tiermesh_proto::v1::{Control, ControlCopy, CustomerEvent, DeadLetter, Fact, Tick, customer_event::Event};
+
+/// The source of what ingest itself says.
+const SOURCE: &str = "tiermesh/ingest";
+
+fn headers(kind: &str, source: &str, id: &str, rest: Vec<(&str, String)>) -> Vec<Header> {
+    let fixed = [("ce_specversion", "1.0"), ("ce_id", id), ("ce_source", source), ("ce_type", kind)];
+    let fixed = fixed.into_iter().map(|(name, value)| (name, value.to_owned()));
+    let content_type = ("content-type", "application/protobuf".to_owned());
+    fixed.chain(rest).chain([content_type]).map(|(name, value)| Header { name: name.to_owned(), value }).collect()
+}
+
+/// A fact, keyed by its customer.
+pub(crate) fn fact_record(fact: Fact, traceparent: Option<&str>) -> NewRecord {
+    let kind = fact.data.as_ref().map(type_name).unwrap_or_default();
+    let rest = vec![("ce_subject", fact.subject.clone()), ("ce_time", format_instant(fact.time_ms))];
+    let mut headers = headers(&kind, &fact.source, &fact.id, rest);
+    if let Some(traceparent) = traceparent {
+        headers.push(Header { name: "traceparent".to_owned(), value: traceparent.to_owned() });
+    }
+    let key = fact.subject.clone();
+    CUSTOMER_EVENTS.record(key, &CustomerEvent { event: Some(Event::Fact(fact)) }, headers)
+}
+
+/// That time has passed.
+pub(crate) fn tick_record(time_ms: i64) -> NewRecord {
+    let rest = vec![("ce_time", format_instant(time_ms))];
+    let headers = headers("tiermesh.tick", SOURCE, &format!("tick-{time_ms}"), rest);
+    CUSTOMER_EVENTS.record("", &CustomerEvent { event: Some(Event::Tick(Tick { time_ms })) }, headers)
+}
+
+/// What stands in `control` at that offset, for one partition of `customer.events`.
+pub(crate) fn control_copy(number: u64, control: Control) -> NewRecord {
+    let headers = headers("tiermesh.control", SOURCE, &format!("control-{number}"), Vec::new());
+    let copy = ControlCopy { number, control: Some(control) };
+    CUSTOMER_EVENTS.record("", &CustomerEvent { event: Some(Event::Control(copy)) }, headers)
+}
+
+/// A control record, keyed by the policy it is about.
+pub(crate) fn control_record(key: &str, control: &Control) -> NewRecord {
+    let id = uuid::Uuid::new_v4().to_string();
+    CONTROL.record(key.to_owned(), control, headers("tiermesh.control", SOURCE, &id, Vec::new()))
+}
+
+/// A refused event.
+pub(crate) fn dead_letter_record(letter: &DeadLetter, request: &[(String, String)]) -> NewRecord {
+    let id = uuid::Uuid::new_v4().to_string();
+    let rest = vec![("ce_subject", letter.subject.clone()), ("ce_time", format_instant(letter.received_ms))];
+    let mut headers = headers("tiermesh.event.refused", SOURCE, &id, rest);
+    let request = request.iter().map(|(name, value)| Header { name: format!("original-{name}"), value: value.clone() });
+    headers.extend(request);
+    DEAD_LETTERS.record(letter.subject.clone(), letter, headers)
+}

@@ -1,0 +1,25 @@
+//! ingest: everything that enters the mesh.
+//!
+//! Every instance has a door: it checks events, appends them to `customer.events`, keeps refused ones as dead letters,
+//! and answers when the log has them durably. One instance at a time also holds the one partition of `control`: it
+//! copies what stands there to all partitions, writes ticks, and loads history.
+//!
+//! It alone writes `customer.events`, and must never know what a fact leads to.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod appending;
+mod clock;
+mod control;
+mod events;
+mod history;
+mod live;
+mod policies;
+mod service;
+mod settings;
+
+pub use answer::Denial;
+pub use clock::Clock;
+pub use policies::Activated;
+pub use service::{Ingest, IngestError, Service, run};
+pub use settings::{IngestArgs, Settings};
