@@ -1,0 +1,39 @@
+//! The `tiermesh` command: the whole mesh in one process, one service of it, and the tools around it.
+#![forbid(unsafe_code)]
+#![allow(unreachable_pub, reason = "nothing outside of a binary can reach anything in it")]
+
+mod cli;
+mod connect;
+mod export;
+mod input;
+mod policy;
+mod reading;
+mod ready;
+mod send;
+mod serve;
+mod simulate;
+mod topics;
+mod up;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tiermesh: no threads to run on: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tiermesh: {error}");
+            ExitCode::from(1)
+        }
+    }
+}

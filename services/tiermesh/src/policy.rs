@@ -1,0 +1,106 @@
+//! `tiermesh policy`: checks policy files, and puts them in force.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use tiermesh_domain::policy::{self, Document};
+
+use crate::{cli::CommandError, ready};
+
+/// Checks policy files, and puts them in force.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tiermesh policy check ./draft.toml && tiermesh policy activate ./draft.toml")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says what is wrong with policy files, with line and column.
+    Check {
+        /// Policy files, or names of ready policies.
+        #[arg(required = true)]
+        files: Vec<String>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Puts policies in force, from the next record on.
+    Activate {
+        /// Policy files, or names of ready policies.
+        #[arg(required = true)]
+        files: Vec<String>,
+        /// Where ingest listens.
+        #[arg(long, value_name = "URL", env = "TIERMESH_URL", default_value = crate::send::DEFAULT_URL)]
+        to: String,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs it: 0 if all is well, 1 otherwise.
+pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
+    match args.command {
+        Command::Check { files, json } => Ok(check(&files, json)),
+        Command::Activate { files, to, json } => {
+            for file in files {
+                let answer = activate(&to, &file, &ready::text_of(&file)?).await?;
+                if json {
+                    println!("{answer}");
+                } else {
+                    println!("{file}: {}", answer["status"].as_str().unwrap_or("in force"));
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check(files: &[String], json: bool) -> ExitCode {
+    let mut wrong = false;
+    for file in files {
+        let checked = ready::text_of(file).and_then(|text| {
+            let document = policy::parse(&text)
+                .map_err(|error| format!("{file}:{}:{}: {}", error.line, error.column, error.message))?;
+            Ok(match document {
+                Document::Tiers(policy) => (policy.name, policy.version, "tiers"),
+                Document::Detectors(settings) => (settings.name, settings.version, "loss-signals"),
+            })
+        });
+        wrong |= checked.is_err();
+        match (checked, json) {
+            (Ok((name, version, kind)), false) => println!("{file}: {name} version {version} ({kind}) is well"),
+            (Err(error), false) => eprintln!("{error}"),
+            (Ok((name, version, kind)), true) => {
+                println!("{}", serde_json::json!({"file": file, "name": name, "version": version, "kind": kind}));
+            }
+            (Err(error), true) => println!("{}", serde_json::json!({"file": file, "error": error})),
+        }
+    }
+    ExitCode::from(u8::from(wrong))
+}
+
+/// Puts one policy in force through ingest; its answer.
+pub async fn activate(to: &str, file: &str, text: &str) -> Result<serde_json::Value, CommandError> {
+    let response = reqwest::Client::new()
+        .post(format!("{}/v1/policies", to.trim_end_matches('/')))
+        .header("content-type", "application/toml")
+        .body(text.to_owned())
+        .send()
+        .await
+        .map_err(|error| format!("ingest at {to} can't be reached: {error}; is it running? name it with --to"))?;
+    let status = response.status();
+    let answer: serde_json::Value = response.json().await.unwrap_or_default();
+    if !status.is_success() {
+        let error = &answer["error"];
+        let place = match (error["line"].as_u64(), error["column"].as_u64()) {
+            (Some(line), Some(column)) => format!(":{line}:{column}"),
+            _ => String::new(),
+        };
+        let reason = error["reason"].as_str().unwrap_or("ingest refused it");
+        return Err(format!("{file}{place}: {reason} (HTTP {})", status.as_u16()).into());
+    }
+    Ok(answer)
+}
