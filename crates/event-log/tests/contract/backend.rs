@@ -78,11 +78,11 @@ impl Backend {
                 large
             }
             #[cfg(feature = "kafka")]
-            Self::Kafka(broker) => {
-                let limit = 10_000;
-                broker.set(topic, "max.message.bytes", &limit.to_string()).await;
+            Self::Kafka(_) => {
+                // Beyond what a broker takes by default; the client of these tests lets it pass. (A limit set on the
+                // topic would not do: a broker may answer that it is set before it holds.)
                 let mut large = record("large");
-                large.value = noise(2 * limit).into();
+                large.value = noise(2 << 20).into();
                 large
             }
         };

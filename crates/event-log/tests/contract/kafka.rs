@@ -100,7 +100,10 @@ impl Broker {
 
 /// Settings for a machine that does much else.
 fn patient(brokers: &str) -> KafkaSettings {
-    KafkaSettings { timeout: Duration::from_secs(60), ..KafkaSettings::new(brokers) }
+    let mut settings = KafkaSettings { timeout: Duration::from_secs(60), ..KafkaSettings::new(brokers) };
+    // So that a test can send what a broker refuses.
+    settings.extra.push(("message.max.bytes".to_owned(), "8000000".to_owned()));
+    settings
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,7 +264,13 @@ async fn changed_settings_are_found() {
         broker.set(&spec.name, "cleanup.policy", "compact").await;
         let strict = KafkaSettings { min_insync_replicas: 2, ..patient(&broker.brokers) };
         let strict = KafkaLog::new(strict).unwrap();
-        let differences = strict.check_topics(std::slice::from_ref(&spec)).await.unwrap();
+        let is_seen = |differences: &[TopicDifference]| differences.iter().any(|found| found.what == "cleanup.policy");
+        let mut differences = strict.check_topics(std::slice::from_ref(&spec)).await.unwrap();
+        // A broker may answer that a setting is made before it shows.
+        while !is_seen(&differences) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            differences = strict.check_topics(std::slice::from_ref(&spec)).await.unwrap();
+        }
         let mut found: Vec<(&str, &str)> =
             differences.iter().map(|difference| (difference.what.as_str(), difference.found.as_str())).collect();
         found.retain(|(what, _)| *what != "retention.ms");
