@@ -59,6 +59,23 @@ struct SignalLine<'a> {
     p: Option<f64>,
 }
 
+/// The order of `customers.ndjson`: by customer and policy.
+pub fn sort_customers(standings: &mut [CustomerStanding]) {
+    standings.sort_by(|a, b| (&a.customer, &a.policy).cmp(&(&b.customer, &b.policy)));
+}
+
+/// The order of `changes.ndjson`: by (at, customer, programme, policy).
+pub fn sort_changes(changes: &mut [TierChange]) {
+    changes.sort_by(|a, b| {
+        (a.at_ms, &a.customer, &a.programme, &a.policy).cmp(&(b.at_ms, &b.customer, &b.programme, &b.policy))
+    });
+}
+
+/// The order of `signals.ndjson`: by (at, customer, detector).
+pub fn sort_signals(signals: &mut [LossSignal]) {
+    signals.sort_by(|a, b| (a.at_ms, &a.customer, &a.detector).cmp(&(b.at_ms, &b.customer, &b.detector)));
+}
+
 /// The line of a customer's standing.
 pub fn customer(standing: &CustomerStanding) -> String {
     render(&CustomerLine {

@@ -7,6 +7,7 @@ use tiermesh_proto::v1::{
 use crate::{
     fact,
     fold::{Effect, Fold, FoldError},
+    lines,
     policy::{self, Document, PolicyError},
     rank::Coordinator,
     scoring::{CustomerStanding, KNOWN_LOGIC, Scoring},
@@ -69,11 +70,9 @@ pub fn simulate(mut facts: Vec<Fact>, documents: &[String], until: Millis) -> Re
         outcome.signals.extend(run.signals);
         outcome.conflicts = run.conflicts;
     }
-    outcome.customers.sort_by(|a, b| (&a.customer, &a.policy).cmp(&(&b.customer, &b.policy)));
-    outcome.changes.sort_by(|a, b| {
-        (a.at_ms, &a.customer, &a.programme, &a.policy).cmp(&(b.at_ms, &b.customer, &b.programme, &b.policy))
-    });
-    outcome.signals.sort_by(|a, b| (a.at_ms, &a.customer, &a.detector).cmp(&(b.at_ms, &b.customer, &b.detector)));
+    lines::sort_customers(&mut outcome.customers);
+    lines::sort_changes(&mut outcome.changes);
+    lines::sort_signals(&mut outcome.signals);
     Ok(outcome)
 }
 

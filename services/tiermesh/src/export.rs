@@ -93,7 +93,7 @@ pub async fn customers(log: &dyn EventLog) -> Result<Vec<CustomerStanding>, LogE
         .await?;
         standings.extend(scoring.standings());
     }
-    standings.sort_by(|a, b| (&a.customer, &a.policy).cmp(&(&b.customer, &b.policy)));
+    lines::sort_customers(&mut standings);
     Ok(standings)
 }
 
@@ -107,9 +107,7 @@ pub async fn changes(log: &dyn EventLog) -> Result<Vec<TierChange>, LogError> {
         })
         .await?;
     }
-    changes.sort_by(|a, b| {
-        (a.at_ms, &a.customer, &a.programme, &a.policy).cmp(&(b.at_ms, &b.customer, &b.programme, &b.policy))
-    });
+    lines::sort_changes(&mut changes);
     Ok(changes)
 }
 
@@ -123,6 +121,6 @@ pub async fn signals(log: &dyn EventLog) -> Result<Vec<LossSignal>, LogError> {
         })
         .await?;
     }
-    signals.sort_by(|a, b| (a.at_ms, &a.customer, &a.detector).cmp(&(b.at_ms, &b.customer, &b.detector)));
+    lines::sort_signals(&mut signals);
     Ok(signals)
 }

@@ -54,7 +54,7 @@ impl Scoring {
                 });
             }
         }
-        standings.sort_by(|a, b| (&a.customer, &a.policy).cmp(&(&b.customer, &b.policy)));
+        crate::lines::sort_customers(&mut standings);
         standings
     }
 
