@@ -122,6 +122,15 @@ pub const CHURN_SIGNALS: Topic<v1::LossSignal> = Topic::new("churn.signals", "cu
 pub const DEAD_LETTERS: Topic<v1::DeadLetter> =
     Topic::new("ingest.dead-letters", "subject", Partitions::Mesh, Some(365));
 
+/// What became of telling somebody, one record whenever a delivery's state changes. Written by notification.
+pub const NOTIFICATION_DELIVERIES: Topic<v1::Delivery> =
+    Topic::new("notification.deliveries", "customer", Partitions::Mesh, Some(365));
+
+/// Whether a topic of that name is the mesh's own.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with("tiermesh.") || all(1).iter().any(|topic| topic.name == name)
+}
+
 /// The partitions of a mesh on Kafka unless said otherwise.
 pub const DEFAULT_PARTITIONS: u32 = 16;
 /// The partitions of an embedded mesh unless said otherwise.
@@ -136,5 +145,6 @@ pub fn all(mesh_partitions: u32) -> Vec<TopicSpec> {
         TIER_CHANGES.spec(mesh_partitions),
         CHURN_SIGNALS.spec(mesh_partitions),
         DEAD_LETTERS.spec(mesh_partitions),
+        NOTIFICATION_DELIVERIES.spec(mesh_partitions),
     ]
 }
