@@ -48,20 +48,29 @@ pub(crate) fn evaluate(
             *raised = None;
             Some((state, reading(observed, &frozen)))
         }
-        None => {
-            let expectation = expectation(orders, settings, tick?)?;
-            let observed = observed(orders, &expectation, tick);
-            let reading = reading(observed, &expectation);
-            let few =
-                Fraction::new(observed.into(), 1) <= expectation.expected.times(share(settings.raise_at_millionths));
-            let improbable = reading.p.is_some_and(|p| p <= settings.p);
-            if stage == Stage::Lost || !few || !improbable {
-                return None;
-            }
-            *raised = Some(expectation);
-            Some((SignalState::Raised, reading))
-        }
+        None => raise(raised, expectation(orders, settings, tick?)?, orders, stage, settings, tick),
     }
+}
+
+/// Raises the signal if there are few orders against that expectation: that of now, or one that was held back.
+pub(crate) fn raise(
+    raised: &mut Option<Expectation>,
+    expectation: Expectation,
+    orders: &[Millis],
+    stage: Stage,
+    settings: &FrequencyDrop,
+    tick: Option<Millis>,
+) -> Option<(SignalState, Reading)> {
+    let observed = observed(orders, &expectation, tick);
+    let reading = reading(observed, &expectation);
+    let raise_at = Fraction::new(settings.raise_at_millionths.into(), 1_000_000);
+    let few = Fraction::new(observed.into(), 1) <= expectation.expected.times(raise_at);
+    let improbable = reading.p.is_some_and(|p| p <= settings.p);
+    if stage == Stage::Lost || !few || !improbable {
+        return None;
+    }
+    *raised = Some(expectation);
+    Some((SignalState::Raised, reading))
 }
 
 fn expectation(orders: &[Millis], settings: &FrequencyDrop, tick: Millis) -> Option<Expectation> {

@@ -46,6 +46,10 @@
 //! - Between ticks a customer's new value is compared with the values of the population at the last tick, its own old
 //!   one among them.
 //!
+//! **Reviews**
+//! - The first tick is a review if its calendar period isn't that of the millisecond before.
+//! - A tier that the policy hasn't is left at once.
+//!
 //! **Signals**
 //! - An evaluation either raises a signal or ends it, never both. A raised `frequency_drop` is looked at for `lost`
 //!   first, then for `cleared`.
@@ -76,6 +80,8 @@ mod outcome;
 mod poisson;
 mod population;
 mod quantise;
+mod quiet;
+mod review;
 mod sales;
 mod score;
 mod signals;
@@ -89,6 +95,8 @@ mod timeline;
 mod window;
 
 pub use outcome::{Change, CustomerTier, Outcome, Shown, Signal, SignalState, Standing};
+pub use quiet::{Quiet, signals_with_quiet_sources};
+pub use review::waits_for_review;
 pub use signals::open_signals;
 pub use simulate::simulate;
 pub use standings::{CutPointsFrom, standings};

@@ -27,6 +27,8 @@ pub(crate) struct Reading {
 #[derive(Default)]
 pub(crate) struct Raised {
     frequency_drop: Option<Expectation>,
+    /// What the first drop was expected to be that was held back.
+    drop_held_back: Option<Expectation>,
     silence: bool,
     complaint_rise: bool,
 }
@@ -42,13 +44,15 @@ pub(crate) struct Look<'a> {
     pub(crate) just_opened: Option<Opening<'a>>,
 }
 
-/// What is raised and ended for one customer.
+/// What is raised and ended for one customer. `held_back`: a source of its orders is quiet, so that nothing is said that
+/// rests on absence.
 pub(crate) fn evaluate(
     customer: &str,
     book: &Book<'_>,
     raised: &mut Raised,
     settings: &DetectorSettings,
     look: Look<'_>,
+    held_back: bool,
 ) -> Vec<Signal> {
     let counting = book.orders.iter().filter(|order| order.is_counting(settings.counts_when));
     let mut orders: Vec<Millis> = counting.map(|order| order.placed_at).collect();
@@ -56,14 +60,31 @@ pub(crate) fn evaluate(
     let pace = lifecycle::pace(book, settings.counts_when, &settings.zone, look.tick);
     let stage = lifecycle::stage(pace.as_ref(), &settings.lifecycle);
 
-    let drop = settings
-        .frequency_drop
-        .as_ref()
-        .and_then(|settings| frequency_drop::evaluate(&mut raised.frequency_drop, &orders, stage, settings, look.tick));
-    let silence = settings
-        .silence
-        .as_ref()
-        .and_then(|silence| silence::evaluate(&mut raised.silence, pace.as_ref(), silence, &settings.lifecycle));
+    let mut first_held_back = None;
+    let drop = settings.frequency_drop.as_ref().and_then(|settings| {
+        let found = unless_held_back(held_back, &mut raised.frequency_drop, |raised| {
+            let found = frequency_drop::evaluate(raised, &orders, stage, settings, look.tick);
+            if let (true, Some((SignalState::Raised, _))) = (held_back, found) {
+                first_held_back = *raised;
+            }
+            found
+        });
+        if held_back {
+            raised.drop_held_back = raised.drop_held_back.or(first_held_back);
+            return found;
+        }
+        match raised.drop_held_back.take() {
+            Some(held) if found.is_none() && raised.frequency_drop.is_none() => {
+                frequency_drop::raise(&mut raised.frequency_drop, held, &orders, stage, settings, look.tick)
+            }
+            _ => found,
+        }
+    });
+    let silence = settings.silence.as_ref().and_then(|silence| {
+        unless_held_back(held_back, &mut raised.silence, |raised| {
+            silence::evaluate(raised, pace.as_ref(), silence, &settings.lifecycle)
+        })
+    });
     let rise = settings.complaint_rise.as_ref().and_then(|settings| {
         let (first, just) = (orders.first().copied(), look.just_opened.as_ref());
         complaint_rise::evaluate(&mut raised.complaint_rise, &book.complaints, first, just, settings, look.tick)
@@ -77,6 +98,21 @@ pub(crate) fn evaluate(
         Some(Signal { at: look.at, customer, detector, state, observed, expected, window_days, p })
     };
     named.into_iter().filter_map(signal).collect()
+}
+
+/// What a detector finds; while it is held back, only that something is over.
+fn unless_held_back<R: Clone>(
+    held_back: bool,
+    raised: &mut R,
+    look: impl FnOnce(&mut R) -> Option<(SignalState, Reading)>,
+) -> Option<(SignalState, Reading)> {
+    let before = raised.clone();
+    let found = look(raised);
+    if held_back && found.is_some_and(|(state, _)| state != SignalState::Cleared) {
+        *raised = before;
+        return None;
+    }
+    found
 }
 
 /// The signals that are still raised at the end, as they were raised, by (customer, detector).

@@ -9,13 +9,13 @@ use tiermesh_domain::{
 use tiermesh_proto::v1::Fact;
 
 use crate::{
-    complaints::Opening,
     evaluate::{evaluate, population},
     known::Known,
     log::{first_of_each_name, in_total_order},
-    outcome::{Change, CustomerTier, Outcome, Signal, Standing},
+    outcome::{Change, CustomerTier, Outcome, Standing},
     population::Population,
-    signals::{self, Look, Raised},
+    quiet::signals_with_quiet_sources,
+    review::{is_review, may_change},
     timeline::{Step, timeline},
 };
 
@@ -35,7 +35,7 @@ pub fn simulate(facts: &[Fact], policies: &[Policy], detectors: Option<&Detector
         outcome.customers.extend(run.customers());
     }
     if let Some(settings) = detectors {
-        outcome.signals = watch(&log, settings, until);
+        outcome.signals = signals_with_quiet_sources(facts, settings, until, &[]);
     }
     // Stable: what happened to one customer at one instant keeps its order.
     outcome.customers.sort_by(|a, b| (&a.customer, &a.policy).cmp(&(&b.customer, &b.policy)));
@@ -74,22 +74,29 @@ impl<'a, 'p> Run<'a, 'p> {
         match step {
             Step::Fact(fact) => {
                 self.known.learn(fact);
-                self.re_evaluate(&fact.subject, fact.time_ms);
+                self.re_evaluate(&fact.subject, fact.time_ms, false);
             }
             Step::Tick(at) => {
+                let review = is_review(self.policy, self.tick, at);
                 self.tick = Some(at);
                 self.population = population(self.known.books.values(), self.policy, at);
                 let everybody: Vec<&'a str> = self.known.books.keys().copied().collect();
                 for customer in everybody {
-                    self.re_evaluate(customer, at);
+                    self.re_evaluate(customer, at, review);
                 }
             }
         }
     }
 
-    fn re_evaluate(&mut self, customer: &'a str, at: Millis) {
-        let standing = evaluate(&self.known.books[customer], self.policy, self.tick, self.population.as_ref());
+    fn re_evaluate(&mut self, customer: &'a str, at: Millis, review: bool) {
+        let mut standing = evaluate(&self.known.books[customer], self.policy, self.tick, self.population.as_ref());
         let before = self.standings.get(customer);
+        let held = before.map(|(before, _)| before.tier.as_str());
+        if let Some(held) = held
+            && !may_change(self.policy, Some(held), &standing.tier, review)
+        {
+            standing.tier = held.to_owned();
+        }
         let since = match before {
             Some((before, since)) if before.tier == standing.tier => *since,
             _ => {
@@ -99,7 +106,7 @@ impl<'a, 'p> Run<'a, 'p> {
                     programme: self.policy.programme.clone(),
                     policy: self.policy.name.clone(),
                     version: self.policy.version,
-                    from: before.map(|(before, _)| before.tier.clone()),
+                    from: held.map(str::to_owned),
                     to: standing.tier.clone(),
                 });
                 at
@@ -119,34 +126,6 @@ impl<'a, 'p> Run<'a, 'p> {
             standing,
         })
     }
-}
-
-/// The loss signals of the history.
-fn watch(log: &[&Fact], settings: &DetectorSettings, until: Millis) -> Vec<Signal> {
-    let mut known = Known::default();
-    let mut raised: BTreeMap<&str, Raised> = BTreeMap::new();
-    let mut last_tick = None;
-    let mut signals = Vec::new();
-    for step in timeline(log, &settings.zone, until) {
-        match step {
-            Step::Fact(fact) => {
-                known.learn(fact);
-                let look = Look { at: fact.time_ms, tick: last_tick, just_opened: Opening::of(fact) };
-                let raised = raised.entry(&fact.subject).or_default();
-                let book = &known.books[fact.subject.as_str()];
-                signals.extend(signals::evaluate(&fact.subject, book, raised, settings, look));
-            }
-            Step::Tick(tick) => {
-                last_tick = Some(tick);
-                for (customer, book) in &known.books {
-                    let look = Look { at: tick, tick: last_tick, just_opened: None };
-                    let raised = raised.entry(customer).or_default();
-                    signals.extend(signals::evaluate(customer, book, raised, settings, look));
-                }
-            }
-        }
-    }
-    signals
 }
 
 #[cfg(test)]

@@ -52,9 +52,7 @@ pub(crate) fn book(facts: &[Fact]) -> Book<'_> {
 
 /// A tier policy with these lines instead of, or beside, the usual ones.
 pub(crate) fn policy(rest: &str) -> Policy {
-    let text = format!(
-        "name = \"p\"\nprogramme = \"value\"\nversion = 1\ncurrency = \"GBP\"\nreview = \"continuous\"\n{rest}"
-    );
+    let text = format!("name = \"p\"\nprogramme = \"value\"\nversion = 1\ncurrency = \"GBP\"\n{rest}");
     match parse(&text) {
         Ok(Document::Tiers(policy)) => *policy,
         other => unreachable!("{other:?}"),

@@ -12,8 +12,8 @@ pub enum Effect {
     SignalChanged(Box<LossSignal>),
     /// What this partition knows of the ranked metrics, at a boundary.
     Summary(Summary),
-    /// The boundaries of relative tiers.
-    CutPoints(Control),
+    /// What changes how facts count from here on: cut-points, sources that went quiet or came back.
+    Control(Control),
     /// A fact that contradicts one known by the same name.
     Conflict(Box<DeadLetter>),
 }
@@ -25,8 +25,10 @@ impl Effect {
             Self::TierChanged(change) => (&change.customer, &change.programme, &change.policy, 0),
             Self::SignalChanged(signal) => (&signal.customer, "", &signal.detector, 1),
             Self::Summary(_) => ("", "", "", 2),
-            Self::CutPoints(control) => match &control.control {
+            Self::Control(control) => match &control.control {
                 Some(control::Control::CutPoints(cut_points)) => ("", "", &cut_points.policy, 3),
+                Some(control::Control::SourceQuiet(quiet)) => ("", "", &quiet.source, 5),
+                Some(control::Control::SourceBack(back)) => ("", "", &back.source, 5),
                 _ => ("", "", "", 3),
             },
             Self::Conflict(letter) => (&letter.subject, "", &letter.id, 4),
@@ -39,7 +41,7 @@ impl Effect {
             Self::TierChanged(change) => &mut change.origin,
             Self::SignalChanged(signal) => &mut signal.origin,
             Self::Summary(summary) => &mut summary.origin,
-            Self::CutPoints(control) => &mut control.origin,
+            Self::Control(control) => &mut control.origin,
             Self::Conflict(letter) => &mut letter.origin,
         };
         *slot = Some(origin);

@@ -13,13 +13,18 @@ pub fn partition_of(customer: &str, partitions: u32) -> u32 {
 
 /// What identifies a thing named by several texts. 128 bits: two of one customer's things never meet by chance.
 pub fn identity_of(parts: &[&str]) -> u128 {
+    identity_of_bytes(parts.iter().map(|part| part.as_bytes()))
+}
+
+/// The same of parts that need not be texts.
+pub fn identity_of_bytes<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
     use std::hash::Hasher;
 
     use sip128::Hasher128;
     let mut hasher = sip128::SipHasher13::new();
     for part in parts {
         hasher.write(&(part.len() as u64).to_le_bytes());
-        hasher.write(part.as_bytes());
+        hasher.write(part);
     }
     hasher.finish128().as_u128()
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod exact;
+pub mod explain;
 pub mod fact;
 pub mod fold;
 pub mod hash;
@@ -17,4 +18,5 @@ pub mod rank;
 pub mod scoring;
 pub mod signals;
 pub mod simulate;
+pub mod sources;
 pub mod time;

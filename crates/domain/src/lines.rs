@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tiermesh_proto::v1::{LossSignal, MetricValue, TierChange};
+use tiermesh_proto::v1::{Contribution, LossSignal, MetricValue, TierChange};
 
 use crate::{exact::format_trimmed, scoring::CustomerStanding, time::format_instant};
 
@@ -39,12 +39,24 @@ struct ChangeLine<'a> {
     event_count: u32,
 }
 
+/// A part of a score, in a line.
 #[derive(Serialize)]
-struct ContributionLine<'a> {
+pub(crate) struct ContributionLine<'a> {
     part: &'a str,
     points: Value,
     weight: Value,
     missing: bool,
+}
+
+impl<'a> ContributionLine<'a> {
+    pub(crate) fn of(contribution: &'a Contribution) -> Self {
+        Self {
+            part: &contribution.part,
+            points: number(contribution.points_e4, 4),
+            weight: number(contribution.weight_e4, 4),
+            missing: contribution.missing,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,12 +106,7 @@ pub fn customer(standing: &CustomerStanding) -> String {
 
 /// The line of a tier change.
 pub fn change(change: &TierChange) -> String {
-    let contributions = change.contributions.iter().map(|contribution| ContributionLine {
-        part: &contribution.part,
-        points: number(contribution.points_e4, 4),
-        weight: number(contribution.weight_e4, 4),
-        missing: contribution.missing,
-    });
+    let contributions = change.contributions.iter().map(ContributionLine::of);
     render(&ChangeLine {
         customer: &change.customer,
         programme: &change.programme,
@@ -140,7 +147,7 @@ fn render<T: Serialize>(line: &T) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
-fn metrics(metrics: &[MetricValue]) -> Map<String, Value> {
+pub(crate) fn metrics(metrics: &[MetricValue]) -> Map<String, Value> {
     let value = |metric: &MetricValue| match metric.is_count {
         true => metric.value.parse().map_or(Value::Null, Value::Number),
         false => Value::String(metric.value.clone()),
@@ -148,6 +155,6 @@ fn metrics(metrics: &[MetricValue]) -> Map<String, Value> {
     metrics.iter().map(|metric| (metric.name.clone(), value(metric))).collect()
 }
 
-fn number(value: i64, decimals: u32) -> Value {
+pub(crate) fn number(value: i64, decimals: u32) -> Value {
     format_trimmed(i128::from(value), decimals).parse().map_or(Value::Null, Value::Number)
 }

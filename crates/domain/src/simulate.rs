@@ -147,23 +147,23 @@ impl Run {
             churn_warning.apply(&record, &mut effects)?;
         }
         effects.sort_by(|a, b| a.canonical_key().cmp(&b.canonical_key()));
-        let mut cut_points = Vec::new();
+        let mut controls = Vec::new();
         for effect in effects {
             match effect {
                 Effect::TierChanged(change) => self.changes.push(*change),
                 Effect::SignalChanged(signal) => self.signals.push(*signal),
                 Effect::Conflict(_) => self.conflicts += 1,
-                Effect::CutPoints(_) => {}
+                Effect::Control(_) => {}
                 Effect::Summary(mut summary) => {
                     self.summaries += 1;
                     let sequence = self.summaries;
                     summary.origin = Some(Origin { service: String::new(), partition: 0, offset: 0, sequence });
-                    self.coordinator.apply(&summary, &mut cut_points)?;
+                    self.coordinator.apply(&summary, &mut controls)?;
                 }
             }
         }
-        for effect in cut_points {
-            if let Effect::CutPoints(Control { control: Some(control), .. }) = effect {
+        for effect in controls {
+            if let Effect::Control(Control { control: Some(control), .. }) = effect {
                 self.control(control)?;
             }
         }

@@ -11,6 +11,9 @@ pub type Millis = i64;
 /// A calendar day, counted from 1970-01-01 (= 0).
 pub type Day = i32;
 
+/// A calendar month, counted from January of the year 0.
+pub type Month = i32;
+
 /// A time zone, in which calendar days begin and end.
 #[derive(Debug, Clone)]
 pub struct Zone {
@@ -59,6 +62,19 @@ impl Zone {
                     .map_or(i64::from(day) * DAY_MS, |at| at.as_millisecond())
             }
         }
+    }
+
+    /// The calendar month of an instant, counted from January of the year 0.
+    pub fn month_of(&self, instant: Millis) -> Month {
+        let date = date_of(self.day_of(instant));
+        i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+    }
+
+    /// The first instant of a calendar month.
+    pub fn start_of_month(&self, month: Month) -> Millis {
+        let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
+        let first = i16::try_from(year).ok().and_then(|year| Date::new(year, month as i8, 1).ok());
+        first.map_or(Millis::MAX, |first| self.start_of(day_number(first)))
     }
 
     /// The first start of a day after the instant.

@@ -6,7 +6,7 @@ use tiermesh_domain::time::{DAY_MS, Zone, format_instant};
 use super::*;
 use crate::{
     open_signals,
-    outcome::{Shown, SignalState},
+    outcome::{Shown, Signal, SignalState},
     testing::{
         abc, at, closed, detectors, event, lifecycle, of_c, opened, order, orders_at, pyramid, scorecard, talked,
     },

@@ -5,6 +5,7 @@ use tiermesh_proto::v1::{Fact, Personal};
 
 use super::{
     fields::{Fields, Refusal, instant},
+    json::parse_json,
     types,
 };
 
@@ -22,9 +23,7 @@ pub struct Parsed {
 /// # Errors
 /// [`Refusal`] names the field and says what is wrong with it.
 pub fn parse_cloud_event(json: &[u8]) -> Result<Parsed, Refusal> {
-    let value: Value =
-        serde_json::from_slice(json).map_err(|error| Refusal::new("", format!("is not JSON: {error}")))?;
-    parse_cloud_event_value(&value)
+    parse_cloud_event_value(&parse_json(json)?)
 }
 
 /// The same, from JSON that is parsed already.

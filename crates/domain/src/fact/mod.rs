@@ -2,12 +2,14 @@
 
 mod cloud_event;
 mod fields;
+mod json;
 #[cfg(test)]
 mod tests;
 mod types;
 
 pub use cloud_event::{Parsed, parse_cloud_event, parse_cloud_event_value};
 pub use fields::Refusal;
+pub use json::parse_json;
 use prost::Message;
 use tiermesh_proto::v1::{Fact, fact::Data};
 pub use types::{PREFIX, type_name};

@@ -18,7 +18,7 @@ use tiermesh_proto::v1::{CustomerCard, Fact, fact::Data};
 use crate::{
     fact::{UnknownFact, data},
     hash::{content_of, identity_of},
-    names::Names,
+    names::{NameId, Names},
     time::Millis,
 };
 
@@ -43,6 +43,8 @@ pub struct Ledger {
     seen: IndexMap<u128, u64, FxBuildHasher>,
     /// Orders and refunds.
     pub orders: Orders,
+    /// The sources that said something of orders, by their numbers.
+    order_sources: Vec<NameId>,
     /// Invoices and payments.
     pub receivables: Receivables,
     /// Instants of the interactions that count, ascending.
@@ -92,7 +94,11 @@ impl Ledger {
     pub fn apply(&mut self, fact: &Fact, names: &mut Names) -> Result<(), UnknownFact> {
         self.latest = if self.seen.len() == 1 { fact.time_ms } else { self.latest.max(fact.time_ms) };
         let stamp = Stamp { time: fact.time_ms, source: names.id(&fact.source), id: fact.id.as_str().into() };
-        match data(fact)? {
+        let data = data(fact)?;
+        if is_order(data) && !self.order_sources.contains(&stamp.source) {
+            self.order_sources.push(stamp.source);
+        }
+        match data {
             Data::OrderPlaced(order) => self.orders.placed(order, stamp, names),
             Data::OrderCorrected(order) => self.orders.corrected(order, stamp, names),
             Data::OrderPaid(order) => self.orders.paid(&order.order_id),
@@ -130,6 +136,11 @@ impl Ledger {
         self.interactions.get(self.interactions.partition_point(|time| *time <= start)).copied()
     }
 
+    /// The sources that said something of the customer's orders, by their numbers.
+    pub fn order_sources(&self) -> &[NameId] {
+        &self.order_sources
+    }
+
     /// Who the customer is to the business.
     pub fn card(&self) -> CustomerCard {
         let text = |field: &Option<Box<str>>| field.as_deref().map(str::to_owned);
@@ -149,4 +160,16 @@ impl Ledger {
             }
         }
     }
+}
+
+fn is_order(data: &Data) -> bool {
+    matches!(
+        data,
+        Data::OrderPlaced(_)
+            | Data::OrderPaid(_)
+            | Data::OrderFulfilled(_)
+            | Data::OrderCorrected(_)
+            | Data::OrderCancelled(_)
+            | Data::OrderRefunded(_)
+    )
 }

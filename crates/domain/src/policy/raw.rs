@@ -46,6 +46,8 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub(super) rates: std::collections::BTreeMap<String, Spanned<Number>>,
     pub(super) review: Option<Text>,
+    pub(super) upgrade: Option<Text>,
+    pub(super) downgrade: Option<Text>,
     pub(super) counts_when: Option<Text>,
     pub(super) inputs: Option<Vec<Text>>,
     pub(super) missing: Option<Text>,

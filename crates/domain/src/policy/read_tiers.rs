@@ -5,6 +5,7 @@ use toml::Spanned;
 use super::{
     document::{Checked, Reader},
     raw::{RawPart, RawPolicy, RawTier},
+    review::{Moment, Qualification, Review},
     tiers::{CountsWhen, Input, Measure, Method, Metric, Missing, Part, Policy, RankBy, RankRule, Tier, Valuation},
 };
 
@@ -12,11 +13,6 @@ impl Reader<'_> {
     pub(super) fn policy(&self) -> Checked<Policy> {
         let raw: RawPolicy = self.deserialize()?;
         let valuation = self.valuation(&raw.currency, &raw.rates)?;
-        if let Some(review) = &raw.review
-            && review.get_ref() != "continuous"
-        {
-            return Err(self.error(&review.span(), format!("review {:?} is not one of continuous", review.get_ref())));
-        }
         let (method, bound) = self.method(&raw, &valuation)?;
         let tiers = self.tiers(&raw.tiers, bound)?;
         let outside = match &raw.outside {
@@ -33,6 +29,7 @@ impl Reader<'_> {
                 return Err(self.error(&raw.tiers.span(), message));
             }
         }
+        let qualification = self.qualification(&raw, &method)?;
         Ok(Policy {
             name: self.name(&raw.name)?,
             programme: self.name(&raw.programme)?,
@@ -47,10 +44,33 @@ impl Reader<'_> {
                 .map(|input| self.one_of(Some(input), &Input::NAMES, Input::Orders))
                 .collect::<Checked<_>>()?,
             missing: self.one_of(raw.missing.as_ref(), &Missing::NAMES, Missing::Zero)?,
+            qualification,
             method,
             tiers,
             outside,
         })
+    }
+
+    fn qualification(&self, raw: &RawPolicy, method: &Method) -> Checked<Qualification> {
+        let review = self.one_of(raw.review.as_ref(), &Review::NAMES, Review::Continuous)?;
+        let usual = if review == Review::Continuous { Moment::Immediately } else { Moment::AtReview };
+        let upgrade = self.one_of(raw.upgrade.as_ref(), &Moment::NAMES, usual)?;
+        let downgrade = self.one_of(raw.downgrade.as_ref(), &Moment::NAMES, usual)?;
+        for (moment, text) in [(upgrade, &raw.upgrade), (downgrade, &raw.downgrade)] {
+            if let (Moment::AtReview, Review::Continuous, Some(text)) = (moment, review, text) {
+                let message = "there is no review to wait for: say `review = \"quarter\"` (or day, month, half-year, year), \
+                               or `immediately` here";
+                return Err(self.error(&text.span(), message));
+            }
+        }
+        if let (Method::Lifecycle(_), Some(text)) =
+            (method, raw.review.as_ref().filter(|_| review != Review::Continuous))
+        {
+            let message = "the stages of a lifecycle are not ranked, so nothing is an upgrade or a downgrade: \
+                           say `review = \"continuous\"`, or leave it out";
+            return Err(self.error(&text.span(), message));
+        }
+        Ok(Qualification { review, upgrade, downgrade })
     }
 
     fn method(&self, raw: &RawPolicy, valuation: &Valuation) -> Checked<(Method, Bound)> {

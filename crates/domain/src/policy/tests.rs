@@ -57,6 +57,14 @@ fn what_is_wrong_is_told_with_its_place() {
         ("name = \"draft\"", "name = \"draft policy\"", 1, 8, "letters, digits"),
         ("name = \"draft\"", "name = ", 1, 8, ""),
         ("version = 2", "version = 2\nreview = \"sometimes\"", 4, 10, "continuous"),
+        ("version = 2", "version = 2\nupgrade = \"soon\"", 4, 11, "immediately, at-review"),
+        (
+            "version = 2",
+            "version = 2\ndowngrade = \"at-review\"",
+            4,
+            13,
+            "no review to wait for: say `review = \"quarter\"`",
+        ),
         ("version = 2", "version = 2\noutside = \"Z\"", 4, 11, "not one of the tiers A, B"),
     ] {
         let error = error(replace, with);
@@ -104,4 +112,33 @@ fn numbers_that_would_disable_a_detector_are_refused() {
     let abc = include_str!("../../../../policies/abc.toml");
     assert!(parse(&abc.replace("0.70", "-1")).unwrap_err().message.contains("above 0"));
     assert!(parse(&abc.replace("0.95", "1.5")).unwrap_err().message.contains("at most 1"));
+}
+
+#[test]
+fn qualification_waits_for_the_review_unless_said_otherwise() {
+    let qualification = |lines: &str| {
+        let text = GOOD.replace("version = 2", &format!("version = 2\n{lines}"));
+        let Document::Tiers(policy) = parse(&text).unwrap() else { panic!("not tiers") };
+        policy.qualification
+    };
+    use super::{Moment::*, Qualification, Review};
+    assert_eq!(qualification(""), Qualification::CONTINUOUS);
+    let waits = Qualification { review: Review::HalfYear, upgrade: AtReview, downgrade: AtReview };
+    assert_eq!(qualification("review = \"half-year\""), waits);
+    let up_at_once = Qualification { upgrade: Immediately, ..waits };
+    assert_eq!(qualification("review = \"half-year\"\nupgrade = \"immediately\""), up_at_once);
+    let lifecycle = include_str!("../../../../policies/lifecycle.toml");
+    let reviewed = lifecycle.replace("review = \"continuous\"", "review = \"month\"");
+    assert_ne!(reviewed, lifecycle);
+    assert!(parse(&reviewed).unwrap_err().message.contains("not ranked"));
+}
+
+#[test]
+fn changes_have_a_direction_where_tiers_are_ranked() {
+    let Document::Tiers(policy) = parse(GOOD).unwrap() else { panic!("not tiers") };
+    let directions = [(None, 1), (Some("B"), 0), (Some("A"), 1), (Some("gold"), 1)];
+    assert_eq!(directions.map(|(from, to)| policy.direction(from, to)), ["first", "up", "down", "other"]);
+    let lifecycle = include_str!("../../../../policies/lifecycle.toml");
+    let Document::Tiers(lifecycle) = parse(lifecycle).unwrap() else { panic!("not tiers") };
+    assert_eq!(lifecycle.direction(Some("dormant"), 0), "other");
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::review::{Moment, Qualification};
 use crate::{
     exact::Fraction,
     money::{convert, decimals_of},
-    time::Zone,
+    time::{Millis, Zone},
 };
 
 /// A policy that gives every customer a tier.
@@ -29,6 +30,8 @@ pub struct Policy {
     pub missing: Missing,
     /// How the tier is found.
     pub method: Method,
+    /// When a tier that the values give becomes the tier held.
+    pub qualification: Qualification,
     /// The tiers, best first.
     pub tiers: Vec<Tier>,
     /// The tier, by its place in `tiers`, of customers outside the policy's population.
@@ -39,6 +42,37 @@ impl Policy {
     /// The name of the tier at a place, best first.
     pub fn tier_name(&self, tier: usize) -> &str {
         self.tiers.get(tier).map_or("", |tier| &tier.name)
+    }
+
+    /// Where a change leads: `first`, `up`, `down`; `other` where tiers aren't ranked, or the one before is none of them.
+    pub fn direction(&self, from: Option<&str>, to: usize) -> &'static str {
+        let Some(from) = from else { return "first" };
+        let before = self.tiers.iter().position(|tier| tier.name == from);
+        match (before, &self.method) {
+            (None, _) | (_, Method::Lifecycle(_)) => "other",
+            // The best stands first.
+            (Some(before), _) => {
+                if to < before {
+                    "up"
+                } else {
+                    "down"
+                }
+            }
+        }
+    }
+
+    /// Since when the period lasted whose review a tick is; `None`: the tick is none.
+    pub fn review_at(&self, previous: Option<Millis>, now: Millis) -> Option<Millis> {
+        self.qualification.review.ending(previous, now, &self.zone)
+    }
+
+    /// When a change in that direction is made. What has no direction waits for nothing.
+    pub fn moment(&self, direction: &str) -> Moment {
+        match direction {
+            "up" => self.qualification.upgrade,
+            "down" => self.qualification.downgrade,
+            _ => Moment::Immediately,
+        }
     }
 
     /// The place of the lowest tier.

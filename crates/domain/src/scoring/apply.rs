@@ -3,7 +3,7 @@
 use prost::Message;
 use tiermesh_proto::v1::{CustomerEvent, DeadLetter, Fact, customer_event::Event};
 
-use super::{Customer, Scoring, explain::Cause, grade::ranked_value};
+use super::{Customer, Scoring, explain::Cause, grade::ranked_value, qualify::Occasion};
 use crate::{
     fold::{Effect, Fold, FoldError},
     ledger::Admission,
@@ -89,8 +89,10 @@ impl Scoring {
             }
             self.rank(at);
         }
+        self.count_source(&fact.source);
         self.reschedule(at);
-        self.tier_all(at, &Cause::Event { id: &fact.id }, fact.time_ms, effects);
+        let cause = Cause::Event { id: &fact.id };
+        self.tier_all(at, &Occasion { cause, when: fact.time_ms, review: None }, effects);
         Ok(Applied::Fact(at))
     }
 
@@ -112,45 +114,6 @@ impl Scoring {
             ranked.members.shift(at, *stands, value);
             *stands = value;
         }
-    }
-
-    /// Tiers a customer under every policy in force.
-    pub(crate) fn tier_all(&mut self, at: u32, cause: &Cause<'_>, when: Millis, effects: &mut Vec<Effect>) {
-        let policies: Vec<String> = self.policies.keys().cloned().collect();
-        for policy in policies {
-            self.tier(at, &policy, cause, when, effects);
-        }
-    }
-
-    /// Tiers a customer under one policy: an effect if that changes anything.
-    pub(crate) fn tier(&mut self, at: u32, policy: &str, cause: &Cause<'_>, when: Millis, effects: &mut Vec<Effect>) {
-        let (Some(active), Some((subject, customer))) =
-            (self.policies.get(policy), self.customers.get_index(at as usize))
-        else {
-            return;
-        };
-        let sight = self.sight(customer, active);
-        let grade = sight.grade();
-        let Some(tier) = grade.tier else { return };
-        let name = active.policy.tier_name(tier);
-        let stood = customer.standings.get(&active.name);
-        let from = stood.map(|standing| self.names.text(standing.tier));
-        if from == Some(name) {
-            return;
-        }
-        let mut change = sight.explain(subject, &grade, cause, self.previous_time);
-        change.from = from.map(str::to_owned);
-        change.to = name.to_owned();
-        change.at_ms = when;
-        change.logic = self.logic;
-        change.history = !self.live;
-        let (key, name) = (active.name, name.to_owned());
-        let standing = super::Standing { tier: self.names.id(&name), since: when };
-        if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
-            customer.standings.insert(key, standing);
-        }
-        self.unsaved.insert(at);
-        effects.push(Effect::TierChanged(Box::new(change)));
     }
 }
 
@@ -176,7 +139,6 @@ impl Fold for Scoring {
 
 fn conflict(fact: &Fact) -> Effect {
     Effect::Conflict(Box::new(DeadLetter {
-        origin: None,
         reason: "an event of this source and id is known with other content; the first stands".to_owned(),
         field: "id".to_owned(),
         original: fact.encode_to_vec(),
@@ -185,5 +147,6 @@ fn conflict(fact: &Fact) -> Effect {
         source: fact.source.clone(),
         id: fact.id.clone(),
         subject: fact.subject.clone(),
+        ..DeadLetter::default()
     }))
 }

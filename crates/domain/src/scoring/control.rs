@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tiermesh_proto::v1::{ControlCopy, CutPoints, control::Control};
 
-use super::{ActivePolicy, CutPointsInForce, KNOWN_LOGIC, Scoring, apply::Applied, explain::Cause, plan::Plan};
+use super::{
+    ActivePolicy, CutPointsInForce, KNOWN_LOGIC, Scoring, apply::Applied, explain::Cause, plan::Plan, qualify::Occasion,
+};
 use crate::{
     fold::{Effect, FoldError},
     policy::{self, Document, Policy},
@@ -35,7 +37,7 @@ impl Scoring {
             Control::CutPoints(cut_points) => self.take_cut_points(cut_points, effects),
             Control::Live(_) => self.live = true,
             // Scoring raises no signals.
-            Control::DetectorsActivated(_) => {}
+            Control::DetectorsActivated(_) | Control::SourceQuiet(_) | Control::SourceBack(_) => {}
         }
         Ok(Applied::Control)
     }
@@ -50,6 +52,7 @@ impl Scoring {
             cut_points: None,
             awaiting: None,
             moved: BTreeSet::new(),
+            review_due: None,
             plan: Plan::default(),
         };
         self.policies.insert(name.clone(), active);
@@ -60,7 +63,7 @@ impl Scoring {
         for at in 0..self.customers.len() as u32 {
             let latest = self.customers.get_index(at as usize).map_or(0, |(_, customer)| customer.ledger.latest);
             let when = self.time.unwrap_or(latest);
-            self.tier(at, policy, &Cause::Policy, when, effects);
+            self.tier(at, policy, &Occasion { cause: Cause::Policy, when, review: None }, effects);
         }
     }
 
@@ -80,6 +83,7 @@ impl Scoring {
             active.awaiting = None;
             moved = std::mem::take(&mut active.moved);
         }
+        let review = active.review_due.take_if(|due| due.boundary <= cut_points.as_of_ms).map(|due| due.since);
         let mut passed: BTreeSet<u32> = BTreeSet::new();
         let name = active.policy.name.clone();
         match before {
@@ -94,10 +98,13 @@ impl Scoring {
                 }
             }
         }
+        if review.is_some() {
+            passed.extend(self.waiting_for(&name));
+        }
         let when: Millis = self.time.unwrap_or(cut_points.as_of_ms);
         for at in passed.union(&moved) {
             let cause = if moved.contains(at) { Cause::Time } else { Cause::CutPoints };
-            self.tier(*at, &name, &cause, when, effects);
+            self.tier(*at, &name, &Occasion { cause, when, review }, effects);
         }
     }
 }

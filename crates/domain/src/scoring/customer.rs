@@ -36,6 +36,8 @@ pub struct Standing {
     pub tier: NameId,
     /// The time of the fact or tick that gave it.
     pub since: Millis,
+    /// Whether the values give another tier, which waits for the policy's review.
+    pub waits: bool,
 }
 
 impl Customer {

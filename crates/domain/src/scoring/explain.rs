@@ -23,6 +23,8 @@ pub(crate) enum Cause<'a> {
     CutPoints,
     /// A policy came into force.
     Policy,
+    /// The end of a period that began then, for what had to wait for it.
+    Review { since: Millis },
 }
 
 /// At most so many event ids in an explanation.
@@ -47,6 +49,7 @@ impl Sight<'_> {
             },
             Cause::CutPoints => ("cut-points", Vec::new()),
             Cause::Policy => ("policy", Vec::new()),
+            Cause::Review { since } => ("review", self.left_since(Some(*since))),
         };
         let (coverage_e4, missing) = self.coverage(grade);
         let cut_points = self.active.cut_points.as_ref();
@@ -139,6 +142,15 @@ impl Sight<'_> {
         }
     }
 
+    /// A value by which customers are ranked, as it is shown.
+    pub(crate) fn ranked_text(&self, value: i64) -> Option<String> {
+        let Method::Relative(rule) = &self.active.policy.method else { return None };
+        if value == i64::MIN {
+            return Some("any".to_owned());
+        }
+        Some(self.metric(rule.metric, crate::exact::Fraction::new(i128::from(value), 1)).value)
+    }
+
     fn metric(&self, metric: Metric, value: crate::exact::Fraction) -> MetricValue {
         let (text, is_count) = match metric.measure {
             Measure::NetSales => (format_scaled(value.round_half_even(), self.active.policy.valuation.decimals), false),
@@ -151,7 +163,7 @@ impl Sight<'_> {
         MetricValue { name: metric.measure.name().to_owned(), value: text, is_count }
     }
 
-    /// The ids of the orders and refunds that left the policy's windows with the last tick.
+    /// The ids of the orders and refunds that left the policy's windows after `previous`, with the last tick at the latest.
     fn left_since(&self, previous: Option<Millis>) -> Vec<String> {
         let (Some(previous), Some(now)) = (previous, self.now) else { return Vec::new() };
         let orders = &self.customer.ledger.orders;

@@ -7,12 +7,14 @@ mod customer;
 mod explain;
 mod grade;
 mod plan;
+mod qualify;
 mod report;
 mod save;
+mod sources;
 mod tick;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use apply::Applied;
 pub use calendar::Calendar;
@@ -25,7 +27,7 @@ use rustc_hash::FxBuildHasher;
 pub use views::{PaceSpec, SalesSpec, SalesWindow};
 
 use crate::{
-    names::Names,
+    names::{NameId, Names},
     rank::{RankChanges, RankedMembers},
     time::Millis,
 };
@@ -54,6 +56,10 @@ pub struct Scoring {
     last_boundary: Option<Millis>,
     pub(crate) names: Names,
     policies: BTreeMap<String, ActivePolicy>,
+    /// By policy, the customers that wait for its review.
+    waiting: BTreeMap<NameId, BTreeSet<u32>>,
+    /// Facts taken in since the last summary, by source.
+    sources: BTreeMap<NameId, u64>,
     pub(crate) customers: IndexMap<Box<str>, Customer, FxBuildHasher>,
     sales_specs: Vec<SalesSpec>,
     pace_specs: Vec<PaceSpec>,
@@ -63,7 +69,7 @@ pub struct Scoring {
     required: Required,
     calendar: Calendar,
     /// Customers whose packed form changed since the last save.
-    unsaved: std::collections::BTreeSet<u32>,
+    unsaved: BTreeSet<u32>,
 }
 
 /// One ranked metric: which view gives its value, and who stands where.
@@ -87,6 +93,8 @@ impl Scoring {
             last_boundary: None,
             names: Names::default(),
             policies: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            sources: BTreeMap::new(),
             customers: IndexMap::default(),
             sales_specs: Vec::new(),
             pace_specs: Vec::new(),
@@ -94,7 +102,7 @@ impl Scoring {
             withdrawn: BTreeMap::new(),
             required: Required::default(),
             calendar: Calendar::default(),
-            unsaved: std::collections::BTreeSet::new(),
+            unsaved: BTreeSet::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Calendar, Ranked, Scoring,
+    qualify::ReviewDue,
     views::{PaceSpec, SalesSpec},
 };
 use crate::{
@@ -33,6 +34,8 @@ pub struct ActivePolicy {
     pub(crate) awaiting: Option<Millis>,
     /// Customers that time moved since: they are tiered when those cut-points come.
     pub(crate) moved: BTreeSet<u32>,
+    /// The review that waits for cut-points, if the policy is relative.
+    pub(crate) review_due: Option<ReviewDue>,
     pub(crate) plan: Plan,
 }
 

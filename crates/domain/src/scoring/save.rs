@@ -3,9 +3,11 @@
 //! A segment is the clocks and policies, then the customers that changed. Segments of a save are read in order, the
 //! later one's customers replacing the earlier one's.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Customer, CutPointsInForce, Scoring, Standing};
+use super::{Customer, CutPointsInForce, Scoring, Standing, qualify::ReviewDue};
 use crate::{
     fold::{FoldError, pack, unpack},
     ledger::Ledger,
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// The form of a segment; another number is another form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -31,6 +33,7 @@ struct Head {
     names: Names,
     policies: Vec<SavedPolicy>,
     changes: Vec<(String, RankChanges)>,
+    sources: BTreeMap<NameId, u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +42,7 @@ struct SavedPolicy {
     cut_points: Option<CutPointsInForce>,
     awaiting: Option<Millis>,
     moved: Vec<u32>,
+    review_due: Option<ReviewDue>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +84,7 @@ impl Scoring {
                     cut_points: active.cut_points.clone(),
                     awaiting: active.awaiting,
                     moved: active.moved.iter().copied().collect(),
+                    review_due: active.review_due,
                 })
                 .collect(),
             changes: self
@@ -88,6 +93,7 @@ impl Scoring {
                 .map(|(name, ranked)| (name.clone(), ranked.members.changes().clone()))
                 .chain(self.withdrawn.iter().map(|(name, changes)| (name.clone(), changes.clone())))
                 .collect(),
+            sources: self.sources.clone(),
         };
         let saved: Vec<SavedCustomer> = customers
             .iter()
@@ -136,6 +142,8 @@ impl Scoring {
         self.live = head.live;
         self.last_boundary = head.last_boundary;
         self.names = head.names;
+        self.sources = head.sources;
+        self.derive_waiting();
         for saved in head.policies {
             let Document::Tiers(policy) = policy::parse(&saved.text)? else {
                 return Err(FoldError::corrupt("a saved policy gives no tiers"));
@@ -145,6 +153,7 @@ impl Scoring {
                 active.cut_points = saved.cut_points;
                 active.awaiting = saved.awaiting;
                 active.moved = saved.moved.into_iter().collect();
+                active.review_due = saved.review_due;
             }
         }
         self.replan();

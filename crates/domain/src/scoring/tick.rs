@@ -4,7 +4,13 @@ use std::collections::BTreeSet;
 
 use tiermesh_proto::v1::{CutPointDemand, Summary};
 
-use super::{CUT_POINT_INTERVAL_MS, Scoring, apply::Applied, explain::Cause, views::window_start};
+use super::{
+    CUT_POINT_INTERVAL_MS, Scoring,
+    apply::Applied,
+    explain::Cause,
+    qualify::{Occasion, ReviewDue},
+    views::window_start,
+};
 use crate::{
     fold::Effect,
     policy::{Measure, Method},
@@ -26,24 +32,28 @@ impl Scoring {
             effects.push(Effect::Summary(self.summary(boundary)));
         }
         self.advance(now, &mut moved);
-        let policies: Vec<(String, bool)> = self
-            .policies
-            .values_mut()
-            .map(|active| {
-                let relative = matches!(active.policy.method, Method::Relative(_));
-                if relative && boundary.is_some() {
-                    active.awaiting = boundary;
+        // Whose customers are tiered now, and if it is a review, since when its period lasted.
+        let mut turns: Vec<(String, Option<Millis>)> = Vec::new();
+        for active in self.policies.values_mut() {
+            let relative = matches!(active.policy.method, Method::Relative(_));
+            let mut review = active.policy.review_at(self.previous_time, now);
+            if relative {
+                active.awaiting = boundary.or(active.awaiting);
+                if let Some(since) = review.take() {
+                    active.review_due = Some(ReviewDue { boundary: boundary.unwrap_or(now), since });
                 }
-                let deferred = relative && active.awaiting.is_some();
-                if deferred {
-                    active.moved.extend(&moved);
-                }
-                (active.policy.name.clone(), deferred)
-            })
-            .collect();
-        for at in &moved {
-            for (policy, _) in policies.iter().filter(|(_, deferred)| !deferred) {
-                self.tier(*at, policy, &Cause::Time, now, effects);
+            }
+            if relative && active.awaiting.is_some() {
+                active.moved.extend(&moved);
+            } else {
+                turns.push((active.policy.name.clone(), review));
+            }
+        }
+        for (policy, review) in turns {
+            let waiting = review.map(|_| self.waiting_for(&policy)).unwrap_or_default();
+            let waiting = waiting.into_iter().filter(|at| !moved.contains(at));
+            for at in moved.iter().copied().chain(waiting) {
+                self.tier(at, &policy, &Occasion { cause: Cause::Time, when: now, review }, effects);
             }
         }
         Applied::Tick(now)
@@ -55,7 +65,8 @@ impl Scoring {
         let boundary = if self.live { now.div_euclid(CUT_POINT_INTERVAL_MS) * CUT_POINT_INTERVAL_MS } else { now };
         // History may have ended beyond the boundary that the clock has reached: wait for the next.
         let new = self.last_boundary.is_none_or(|last| boundary > last) && self.time.is_none_or(|time| boundary > time);
-        (any_relative && new).then_some(boundary)
+        // Live, one is due each minute: it tells which sources send.
+        ((any_relative || self.live) && new).then_some(boundary)
     }
 
     /// Brings time to `now`: what left windows is taken out, of those customers only for whom anything did.
@@ -145,6 +156,8 @@ impl Scoring {
             partitions: self.partitions,
             demands: demands.collect(),
             metrics: reported.chain(withdrawn).collect(),
+            sources: self.take_sources(),
+            live: self.live,
         }
     }
 }

@@ -75,6 +75,34 @@ pub(super) fn look(
         return None;
     }
     let expectation = settings.windows_days.iter().find_map(|days| expectation(settings, pace, now, *days))?;
+    raise(settings, pace, now, when, &expectation)
+}
+
+/// Looks again at what was held back, against what was expected then: by now that may lie too far back to be expected
+/// anew.
+pub(super) fn look_at_held_back(
+    settings: &FrequencyDrop,
+    pace: &Pace,
+    stage: Stage,
+    now: Option<Millis>,
+    when: Millis,
+    held_back: &Raised,
+) -> Option<Verdict> {
+    let expectation = Expectation {
+        window_days: held_back.window_days?,
+        baseline: held_back.baseline,
+        exposure_ms: held_back.exposure_ms,
+    };
+    if stage == Stage::Lost { None } else { raise(settings, pace, now?, when, &expectation) }
+}
+
+fn raise(
+    settings: &FrequencyDrop,
+    pace: &Pace,
+    now: Millis,
+    when: Millis,
+    expectation: &Expectation,
+) -> Option<Verdict> {
     let observed = pace.after(now - length(expectation.window_days));
     let few = expectation.is_not_passed_by(observed, settings.raise_at_millionths);
     if !few || at_most(observed, expectation.orders()) > settings.p {
@@ -88,7 +116,7 @@ pub(super) fn look(
         baseline: expectation.baseline,
         exposure_ms: expectation.exposure_ms,
     };
-    Some(verdict(SignalState::Raised, &expectation, observed, Some(raised)))
+    Some(verdict(SignalState::Raised, expectation, observed, Some(raised)))
 }
 
 fn verdict(state: SignalState, expectation: &Expectation, observed: i64, raised: Option<Raised>) -> Verdict {

@@ -3,8 +3,10 @@
 //! It folds scoring too, instead of reading `tier.changes`: a signal tells the customer's tiers as of its own record,
 //! whatever pace other services keep.
 
+mod absence;
 mod complaint_rise;
 mod frequency_drop;
+mod open;
 mod poisson;
 mod save;
 mod signal;
@@ -32,6 +34,8 @@ pub struct ChurnWarning {
     /// By the customer's number in scoring.
     signals: Vec<CustomerSignals>,
     calendar: Calendar,
+    /// The sources that are quiet: what rests on absence is held back for their customers.
+    quiet: BTreeSet<String>,
     unsaved: BTreeSet<u32>,
 }
 
@@ -43,22 +47,37 @@ impl ChurnWarning {
             settings: None,
             signals: Vec::new(),
             calendar: Calendar::default(),
+            quiet: BTreeSet::new(),
             unsaved: BTreeSet::new(),
         }
+    }
+
+    /// The scoring that it folds along.
+    pub(crate) fn scoring(&self) -> &Scoring {
+        &self.scoring
     }
 
     fn take_control(&mut self, event: &CustomerEvent, effects: &mut Vec<Effect>) -> Result<(), FoldError> {
         let Some(Event::Control(copy)) = &event.event else { return Ok(()) };
         let control = copy.control.as_ref().and_then(|control| control.control.as_ref());
-        let Some(Control::DetectorsActivated(activated)) = control else { return Ok(()) };
-        if let Document::Detectors(settings) = policy::parse(&activated.text)? {
-            self.put_in_force(*settings, &activated.text);
-            for at in 0..self.scoring.customers.len() as u32 {
-                let when = self.scoring.time().unwrap_or(self.latest(at));
-                self.look_at(at, when, None, effects);
+        match control {
+            Some(Control::DetectorsActivated(activated)) => {
+                if let Document::Detectors(settings) = policy::parse(&activated.text)? {
+                    self.put_in_force(*settings, &activated.text);
+                    (0..self.scoring.customers.len() as u32).for_each(|at| self.look_again(at, effects));
+                }
             }
+            Some(Control::SourceQuiet(quiet)) => self.hold_back(&quiet.source),
+            Some(Control::SourceBack(back)) => self.release(&back.source, effects),
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Looks at a customer to whom nothing happened: as of the last tick.
+    fn look_again(&mut self, at: u32, effects: &mut Vec<Effect>) {
+        let when = self.scoring.time().unwrap_or(self.latest(at));
+        self.look_at(at, when, None, effects);
     }
 
     fn put_in_force(&mut self, settings: DetectorSettings, text: &str) {

@@ -1,5 +1,7 @@
 //! Saves of churn-warning: scoring's segment, the settings, and the signals of the customers that changed.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ChurnWarning, CustomerSignals};
@@ -12,6 +14,7 @@ use crate::{
 struct Segment {
     scoring: Vec<u8>,
     settings: Option<String>,
+    quiet: BTreeSet<String>,
     signals: Vec<(u32, CustomerSignals)>,
 }
 
@@ -33,6 +36,7 @@ impl ChurnWarning {
         pack(&Segment {
             scoring,
             settings: self.settings.as_ref().map(|(_, text)| text.clone()),
+            quiet: self.quiet.clone(),
             signals: signals.collect(),
         })
     }
@@ -41,6 +45,7 @@ impl ChurnWarning {
         let segments: Vec<Segment> = segments.iter().map(|segment| unpack(segment)).collect::<Result<_, _>>()?;
         let Some(last) = segments.last() else { return Ok(()) };
         let settings = last.settings.clone();
+        self.quiet = last.quiet.clone();
         let scoring: Vec<Vec<u8>> = segments.iter().map(|segment| segment.scoring.clone()).collect();
         self.scoring.load(&scoring)?;
         self.signals.resize_with(self.scoring.customers.len(), CustomerSignals::default);

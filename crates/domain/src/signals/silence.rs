@@ -40,7 +40,7 @@ pub(super) fn look(
 }
 
 /// How probable so long a silence is for one who orders at random at this customer's mean distance.
-fn improbability(pace: &Pace, zone: &Zone, silence: i64) -> Option<f64> {
+pub(super) fn improbability(pace: &Pace, zone: &Zone, silence: i64) -> Option<f64> {
     let span = f64::from(zone.day_of(pace.last()?) - zone.day_of(pace.first()?));
     (span > 0.0).then(|| libm::exp(-(silence as f64) * (pace.order_days() - 1) as f64 / span))
 }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use tiermesh_proto::v1::{ComplaintOpened, LossSignal};
 
 use super::{
-    ChurnWarning, complaint_rise, frequency_drop,
+    ChurnWarning,
+    absence::rests_on_absence,
+    complaint_rise, frequency_drop,
     signal::{Raised, SignalState, Verdict},
     silence,
 };
@@ -25,6 +27,8 @@ pub struct CustomerSignals {
     pub silence: Option<Raised>,
     /// More complaints than expected.
     pub complaint_rise: Option<Raised>,
+    /// The first `frequency_drop` that would have been raised while a source was quiet.
+    pub held_back: Option<Raised>,
     /// Whether the last look ended one: the next tick looks again.
     pub(super) ended_last: bool,
     /// When the calendar has this customer.
@@ -48,8 +52,12 @@ impl ChurnWarning {
         let Some((subject, customer)) = self.scoring.customers.get_index(at as usize) else { return };
         let (Some(pace), Some(signals)) = (customer.paces.first(), self.signals.get(at as usize)) else { return };
         let reopened = opened.is_some_and(|(complaint, time)| self.is_reopened(&settings, customer, complaint, time));
-        let looks = self.looks(&settings, customer, pace, signals, when, reopened);
+        let (looks, held_back) = self.looks(&settings, customer, pace, signals, when, reopened);
         let mut signals = signals.clone();
+        if held_back != signals.held_back {
+            signals.held_back = held_back;
+            self.unsaved.insert(at);
+        }
         let mut ended = false;
         for (detector, verdict) in looks {
             let Some(verdict) = verdict else { continue };
@@ -70,6 +78,7 @@ impl ChurnWarning {
         }
     }
 
+    /// What the detectors say, and the drop that is held back from now on.
     fn looks(
         &self,
         settings: &DetectorSettings,
@@ -78,12 +87,26 @@ impl ChurnWarning {
         signals: &CustomerSignals,
         when: Millis,
         reopened: bool,
-    ) -> [Look; 3] {
+    ) -> ([Look; 3], Option<Raised>) {
         let now = self.scoring.time();
         let stage = pace.stage(now, &settings.lifecycle, &settings.zone);
         let frequency_drop = settings.frequency_drop.as_ref();
         let (rules, zone) = (&settings.lifecycle, &settings.zone);
-        [
+        let held_back = self.is_held_back(customer);
+        let unless_held_back = |verdict: Option<Verdict>, raised: Option<&Raised>| {
+            verdict.filter(|verdict| !(held_back && rests_on_absence(verdict, raised)))
+        };
+        let drop = frequency_drop.and_then(|drop| {
+            let (raised, held) = (signals.frequency_drop.as_ref(), signals.held_back.as_ref());
+            let found = frequency_drop::look(drop, pace, stage, now, when, raised);
+            let again = |held| frequency_drop::look_at_held_back(drop, pace, stage, now, when, held);
+            found.or_else(|| held.filter(|_| !held_back && raised.is_none()).and_then(again))
+        });
+        let keep = held_back.then(|| match (&signals.held_back, &drop) {
+            (None, Some(Verdict { state: SignalState::Raised, raised, .. })) => raised.clone(),
+            (known, _) => known.clone(),
+        });
+        let looks = [
             (
                 "complaint_rise",
                 settings.complaint_rise.as_ref().and_then(|rise| {
@@ -91,20 +114,16 @@ impl ChurnWarning {
                     complaint_rise::look(rise, &customer.ledger.complaints, pace, now, when, reopened, raised)
                 }),
             ),
-            (
-                "frequency_drop",
-                frequency_drop.and_then(|drop| {
-                    frequency_drop::look(drop, pace, stage, now, when, signals.frequency_drop.as_ref())
-                }),
-            ),
+            ("frequency_drop", unless_held_back(drop, signals.frequency_drop.as_ref())),
             (
                 "silence",
-                settings
-                    .silence
-                    .as_ref()
-                    .and_then(|quiet| silence::look(quiet, rules, zone, pace, now, when, signals.silence.as_ref())),
+                settings.silence.as_ref().and_then(|quiet| {
+                    let raised = signals.silence.as_ref();
+                    unless_held_back(silence::look(quiet, rules, zone, pace, now, when, raised), raised)
+                }),
             ),
-        ]
+        ];
+        (looks, keep.flatten())
     }
 
     fn is_reopened(
