@@ -12,6 +12,8 @@ use crate::database::Pool;
 use crate::error::{Failure, StoreError};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long somebody may wait for one of the connections to SQLite.
+const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Connections to the database, which are made when they are needed, and its name without a password.
 pub(crate) fn pool(url: &str) -> Result<(Pool, String), StoreError> {
@@ -52,8 +54,23 @@ fn sqlite(path: &str) -> (Pool, String) {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);
     // SQLite writes one transaction at a time: the partitions queue here, rather than poll for its lock.
-    let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30));
-    (Pool::Sqlite(pool.connect_lazy_with(options)), format!("sqlite://{path}"))
+    (Pool::Sqlite(queue(1).connect_lazy_with(options)), format!("sqlite://{path}"))
+}
+
+/// So many connections, for which all wait in turn. That somebody waited is nothing to warn of: under load all do.
+fn queue(connections: u32) -> PoolOptions<Sqlite> {
+    PoolOptions::new().max_connections(connections).acquire_timeout(QUEUE_LIMIT).acquire_slow_threshold(QUEUE_LIMIT)
+}
+
+/// Connections for reading beside those of a pool. SQLite lets many read while one writes; theirs would wait otherwise.
+pub(crate) fn readers(pool: &Pool) -> Pool {
+    match pool {
+        Pool::Postgres(pool) => Pool::Postgres(pool.clone()),
+        Pool::Sqlite(pool) => {
+            let options = pool.connect_options().as_ref().clone().pragma("query_only", "ON");
+            Pool::Sqlite(queue(4).connect_lazy_with(options))
+        }
+    }
 }
 
 /// Brings the tables up to date.
@@ -89,4 +106,19 @@ async fn begin_first(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, 
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| code & 0xff == 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn that_somebody_waits_for_sqlite_is_nothing_to_warn_of() {
+        let (writer, _) = pool("sqlite:///tmp/none.db").unwrap();
+        for pool in [readers(&writer), writer] {
+            let Pool::Sqlite(pool) = pool else { panic!("{pool:?}") };
+            let options = pool.options();
+            assert!(options.get_acquire_slow_threshold() >= options.get_acquire_timeout());
+        }
+    }
 }

@@ -63,12 +63,19 @@ impl SaveStore {
     /// up to date.
     ///
     /// # Errors
-    /// [`StoreError::BadUrl`], [`StoreError::Unavailable`].
+    /// [`StoreError::BadUrl`], [`StoreError::Refused`], [`StoreError::Unavailable`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let (pool, name) = connect::pool(url)?;
         let store = Self { pool, name: name.into() };
-        store.during("migrating", connect::migrate(&store.pool)).await?;
+        let migrating =
+            async { connect::migrate(&store.pool).await.map_err(|failure| failure.at_opening(&store.name)) };
+        store.during("migrating", migrating).await?;
         Ok(store)
+    }
+
+    /// The same database, for reading only.
+    pub(crate) fn readers(&self) -> Self {
+        Self { pool: connect::readers(&self.pool), name: Arc::clone(&self.name) }
     }
 
     /// Asks the database for a sign of life.
@@ -88,6 +95,14 @@ impl SaveStore {
             Ok(on_pool!(self, |pool| sqlx::query_scalar("SELECT ms FROM clock").fetch_one(pool).await?))
         })
         .await
+    }
+
+    /// Closes the connections, of all clones. SQLite then has everything in its one file.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.close().await,
+        }
     }
 
     /// Awaits an operation, limits it, and says of its failure where and during what it came.

@@ -54,3 +54,12 @@ async fn who_cannot_be_reached_is_named_without_the_password() {
     let place = "the database is not available: sqlite:///no/such/directory/store.db: migrating: ";
     assert!(error.starts_with(place), "{error}");
 }
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_no_passing_failure() {
+    let url = tiermesh_testkit::postgres();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let error = SaveStore::open(&format!("{server}/nosuch")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert!(error.to_string().contains("nosuch") && error.to_string().contains("--store"), "{error}");
+}
