@@ -1,6 +1,6 @@
 //! Arguments that several commands take: where Kafka is, where the store is, where to listen.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use clap::Args;
 use tiermesh_store::{SaveStore, StoreError};
@@ -86,13 +86,36 @@ impl StoreArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ListenArgs {
     /// Where to listen for HTTP: host:port.
-    #[arg(long, env = "TIERMESH_LISTEN", value_name = "HOST:PORT")]
+    #[arg(long, env = "TIERMESH_LISTEN", value_name = "HOST:PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
+}
+
+/// The address that a `--listen` names: `127.0.0.1:7171`, `localhost:7171`, `[::1]:7171`.
+///
+/// # Errors
+/// Says what is meant instead.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.trim_start_matches(':').parse::<u16>() {
+        return Err(format!(
+            "a host and a port are meant: 127.0.0.1:{port} for this machine alone, 0.0.0.0:{port} for all"
+        ));
+    }
+    let found = text.to_socket_addrs().map(|mut found| found.next());
+    found.ok().flatten().ok_or_else(|| "a host and a port are meant, such as 127.0.0.1:7171".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::KafkaArgs;
+    use super::{KafkaArgs, listen_address};
+
+    #[test]
+    fn a_port_alone_is_answered_with_what_is_meant() {
+        assert_eq!(listen_address("127.0.0.1:7171").unwrap().port(), 7171);
+        assert!(listen_address("localhost:7171").unwrap().ip().is_loopback());
+        assert!(listen_address("7171").unwrap_err().contains("127.0.0.1:7171"));
+        assert!(listen_address(":80").unwrap_err().contains("0.0.0.0:80"));
+        assert!(listen_address("nonsense").unwrap_err().contains("such as"));
+    }
 
     fn properties(arguments: &[&str]) -> Result<Vec<(String, String)>, String> {
         let kafka_property = arguments.iter().map(ToString::to_string).collect();

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
+use crate::telemetry::metrics;
+
 /// What a process still waits for before it is ready. Clones are the same registry.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
@@ -40,10 +42,11 @@ impl Health {
         self.registry().waiting.iter().map(|(_, component)| component.clone()).collect()
     }
 
-    /// `/healthz` and `/readyz`.
+    /// `/healthz`, `/readyz` and `/metrics`.
     pub fn router(&self) -> Router {
         let health = self.clone();
         Router::new()
+            .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { Json(json!({"alive": true})) }))
             .route("/readyz", get(move || async move { health.readiness() }))
     }

@@ -8,9 +8,13 @@ mod health;
 mod logs;
 mod serving;
 mod shutdown;
+pub mod telemetry;
+mod tls;
 
-pub use arguments::{ArgumentError, KafkaArgs, ListenArgs, StoreArgs};
+pub use arguments::{ArgumentError, KafkaArgs, ListenArgs, StoreArgs, listen_address};
 pub use health::{Health, Latch};
 pub use logs::{LogArgs, LogFormat};
 pub use serving::{bind, serve};
 pub use shutdown::Shutdown;
+pub use telemetry::{Telemetry, TelemetryArgs, TelemetryError};
+pub use tls::install_tls;
