@@ -87,6 +87,11 @@ pub type Ack = Pin<Box<dyn Future<Output = Result<u64, LogError>> + Send>>;
 /// A log with topics and partitions.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
+    /// What OpenTelemetry calls this kind of log (`messaging.system`).
+    fn system(&self) -> &'static str {
+        "tiermesh"
+    }
+
     /// Creates the topics that are missing, each with its birth records, and writes birth records that a crash left
     /// out. Never changes a topic that exists. Returns what still differs from the definitions.
     async fn create_topics(&self, topics: &[TopicSpec]) -> Result<Vec<TopicDifference>, LogError>;
@@ -143,7 +148,8 @@ pub trait GroupMember: Send {
 
 /// A change of what a member owns.
 pub enum GroupEvent {
-    /// These partitions are this member's from now on. Each waits to be told where to begin.
+    /// These partitions are this member's from now on. Each waits to be told where to begin. The first one of a member
+    /// may be empty: it takes part, and there is no partition for it yet.
     Assigned(Vec<Assignment>),
     /// These partitions go to another member as soon as `done` is sent or dropped. Until then no partition of this
     /// member may get new records, and afterwards the readers of these fail with [`LogError::Closed`].

@@ -74,6 +74,11 @@ async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> 
     sqlx::query("PRAGMA user_version").fetch_one(connection).await?.try_get(0)
 }
 
+/// Brings what stands in the write-ahead log into the file, and empties it.
+pub(super) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map(drop)
+}
+
 /// Connections that read, opened when needed.
 pub(super) fn readers(file: &Path) -> SqlitePool {
     SqlitePoolOptions::new()

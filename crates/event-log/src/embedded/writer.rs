@@ -130,6 +130,10 @@ async fn run(
         }
         commit(&mut connection, catalog, std::mem::take(&mut appends)).await;
     }
+    // So that a mesh that was stopped leaves one file. While another process reads, the next start does it.
+    if let Err(error) = sql::checkpoint(&mut connection).await {
+        tracing::debug!("{}: not checkpointed: {error}", file.display());
+    }
     if let Err(error) = connection.close().await {
         tracing::warn!("{}: {error}", file.display());
     }

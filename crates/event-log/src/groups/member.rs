@@ -18,12 +18,14 @@ pub(super) struct Member {
     id: MemberId,
     topic: String,
     log: Arc<dyn EventLog>,
+    /// It was told of its part in the group, be it none.
+    greeted: bool,
 }
 
 impl Member {
     pub(super) fn new(group: Arc<Group>, id: MemberId, topic: String, log: Arc<dyn EventLog>) -> Self {
         let changed = group.changed.subscribe();
-        Self { group, changed, id, topic, log }
+        Self { group, changed, id, topic, log, greeted: false }
     }
 
     fn event(&self, change: Change) -> GroupEvent {
@@ -62,8 +64,12 @@ impl GroupMember for Member {
     async fn next(&mut self) -> Result<GroupEvent, LogError> {
         loop {
             self.changed.borrow_and_update();
+            let is_first = !std::mem::replace(&mut self.greeted, true);
             if let Some(change) = self.group.change(self.id) {
                 return Ok(self.event(change));
+            }
+            if is_first {
+                return Ok(GroupEvent::Assigned(Vec::new()));
             }
             self.changed.changed().await.map_err(|_| LogError::Closed)?;
         }

@@ -14,18 +14,27 @@ use rdkafka::{
     config::{ClientConfig, RDKafkaLogLevel},
     consumer::{BaseConsumer, ConsumerContext},
     error::KafkaError,
+    statistics::Statistics,
     types::RDKafkaRespErr,
 };
 
-use super::rebalance::Rebalancer;
 use crate::seam::LogError;
 
 pub(super) type Consumer = BaseConsumer<Context>;
 
+/// A group's side of what librdkafka calls back, on the polling thread.
+pub(super) trait Group: Send + Sync {
+    /// Partitions come or go.
+    fn rebalance(&self, consumer: &Consumer, what: RDKafkaRespErr, partitions: &TopicPartitionList);
+
+    /// How it stands, for who asked to be told from time to time.
+    fn stats(&self, _statistics: &Statistics) {}
+}
+
 /// What librdkafka calls back.
 pub(super) struct Context {
     /// `None` for a consumer that assigns partitions to itself.
-    pub(super) group: Option<Arc<Rebalancer>>,
+    pub(super) group: Option<Arc<dyn Group>>,
 }
 
 impl ClientContext for Context {
@@ -36,6 +45,12 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         // The thread that polls hears of it too, and knows whom it concerns.
         tracing::debug!("kafka: {error}: {reason}");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if let Some(group) = &self.group {
+            group.stats(&statistics);
+        }
     }
 }
 
@@ -63,7 +78,7 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-pub(super) fn create(config: &ClientConfig, group: Option<Arc<Rebalancer>>) -> Result<Arc<Consumer>, LogError> {
+pub(super) fn create(config: &ClientConfig, group: Option<Arc<dyn Group>>) -> Result<Arc<Consumer>, LogError> {
     let consumer = config.create_with_context(Context { group }).map_err(refused)?;
     Ok(Arc::new(consumer))
 }

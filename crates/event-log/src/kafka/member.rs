@@ -14,7 +14,7 @@ use rdkafka::{
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{
-    client::{self, Consumer, Duties, PollThread},
+    client::{self, Consumer, Duties, Group, PollThread},
     cluster::Cluster,
     reader::place,
     rebalance::Rebalancer,
@@ -47,10 +47,11 @@ impl Member {
             events: sender,
             consumer: OnceLock::new(),
             slots: Mutex::default(),
+            greeted: AtomicBool::new(false),
             stop: Arc::clone(&stop),
             patience,
         });
-        let consumer = client::create(&config, Some(Arc::clone(&rebalancer)))?;
+        let consumer = client::create(&config, Some(Arc::clone(&rebalancer) as Arc<dyn Group>))?;
         // Set once, here.
         let _ = rebalancer.consumer.set(Arc::downgrade(&consumer));
         consumer.subscribe(&[topic]).map_err(|error| cluster.unavailable(error))?;

@@ -14,6 +14,7 @@
 mod births;
 mod client;
 mod cluster;
+pub mod inbound;
 mod member;
 mod producer;
 mod reader;
@@ -52,6 +53,10 @@ impl KafkaLog {
 
 #[async_trait]
 impl EventLog for KafkaLog {
+    fn system(&self) -> &'static str {
+        "kafka"
+    }
+
     async fn create_topics(&self, topics: &[TopicSpec]) -> Result<Vec<TopicDifference>, LogError> {
         topics::create(&self.cluster, topics).await?;
         topics::check(&self.cluster, topics).await

@@ -26,7 +26,7 @@ use tokio::sync::{
 };
 
 use super::{
-    client::Consumer,
+    client::{Consumer, Group},
     cluster::Cluster,
     reader::{Reader, place},
     slot::Slot,
@@ -44,6 +44,8 @@ pub(super) struct Rebalancer {
     pub(super) consumer: OnceLock<Weak<Consumer>>,
     /// Of the partitions that are read.
     pub(super) slots: Mutex<BTreeMap<u32, Arc<Slot>>>,
+    /// It was told of its part in the group, be it none.
+    pub(super) greeted: AtomicBool,
     /// The member is leaving: nobody is asked any more.
     pub(super) stop: Arc<AtomicBool>,
     /// How long a member may take to begin or to give up.
@@ -57,12 +59,8 @@ struct Start {
     slot: Arc<Slot>,
 }
 
-impl Rebalancer {
-    pub(super) fn slots(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn rebalance(&self, consumer: &Consumer, what: RDKafkaRespErr, partitions: &TopicPartitionList) {
+impl Group for Rebalancer {
+    fn rebalance(&self, consumer: &Consumer, what: RDKafkaRespErr, partitions: &TopicPartitionList) {
         let mut partitions: Vec<u32> = partitions.elements().iter().map(|element| element.partition() as u32).collect();
         partitions.sort_unstable();
         let result = match what {
@@ -73,6 +71,12 @@ impl Rebalancer {
             let _ = self.events.send(Err(self.cluster.unavailable(format!("rebalance: {error}"))));
         }
     }
+}
+
+impl Rebalancer {
+    pub(super) fn slots(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
@@ -80,7 +84,8 @@ impl Rebalancer {
 
     fn assign(&self, consumer: &Consumer, partitions: &[u32]) -> KafkaResult<()> {
         let mut started = Vec::new();
-        if !partitions.is_empty() && !self.stopped() {
+        let is_first = !self.greeted.swap(true, Ordering::Relaxed);
+        if (!partitions.is_empty() || is_first) && !self.stopped() {
             let (starts, started_here) = channel();
             let _ = self.events.send(Ok(GroupEvent::Assigned(self.assignments(partitions, starts))));
             started = self.wait_for_starts(&started_here);

@@ -45,8 +45,8 @@ enum State {
 }
 
 /// What was taken out of a queue.
-pub(super) struct Taken {
-    pub(super) records: Vec<Record>,
+pub(super) struct Taken<T = Record> {
+    pub(super) records: Vec<T>,
     /// What came after the records.
     pub(super) error: Option<KafkaError>,
 }
@@ -93,6 +93,20 @@ impl Slot {
 
     /// Takes what is there, up to `max` records.
     pub(super) fn take(&self, max: usize) -> Result<Taken, LogError> {
+        let ours = |message: &BorrowedMessage<'_>| births::log_id(message).is_none().then(|| record(message));
+        let taken = self.take_as(max, ours)?;
+        if let Some(last) = taken.records.last() {
+            self.position.store(last.offset + 1, Ordering::Relaxed);
+        }
+        Ok(taken)
+    }
+
+    /// The same of a topic of others, whose records are read by `read`; what it gives nothing for is skipped.
+    pub(super) fn take_as<T>(
+        &self,
+        max: usize,
+        read: impl Fn(&BorrowedMessage<'_>) -> Option<T>,
+    ) -> Result<Taken<T>, LogError> {
         let mut taken = Taken { records: Vec::new(), error: None };
         let state = self.state();
         let queue = match &*state {
@@ -103,16 +117,12 @@ impl Slot {
         while taken.records.len() < max {
             match queue.poll(Duration::ZERO) {
                 None => break,
-                Some(Ok(message)) if births::log_id(&message).is_some() => {}
-                Some(Ok(message)) => taken.records.push(record(&message)),
+                Some(Ok(message)) => taken.records.extend(read(&message)),
                 Some(Err(error)) => {
                     taken.error = Some(error);
                     break;
                 }
             }
-        }
-        if let Some(last) = taken.records.last() {
-            self.position.store(last.offset + 1, Ordering::Relaxed);
         }
         Ok(taken)
     }

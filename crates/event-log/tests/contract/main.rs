@@ -7,6 +7,8 @@ mod embedded;
 mod failure;
 mod groups;
 #[cfg(feature = "kafka")]
+mod inbound;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
 mod order;
