@@ -7,7 +7,10 @@ use tiermesh_domain::fold::{Effect, Fold, FoldError};
 use tiermesh_event_log::Record;
 use tiermesh_proto::v1::Origin;
 
-use crate::outgoing::{Outgoing, encode, route};
+use crate::{
+    outgoing::{Outgoing, encode, rests_on, route},
+    trace_index::{TraceIndex, TracedFact},
+};
 
 /// A fold whose effects are numbered.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Engine<F> {
     /// The last sequence given, by output topic.
     sequences: BTreeMap<String, u64>,
     effects: Vec<Effect>,
+    /// Of no influence on what is said.
+    traces: TraceIndex,
 }
 
 /// What is packed into a segment beside the fold's own.
@@ -27,6 +32,8 @@ struct Envelope {
     sequences: Vec<TopicSequence>,
     #[prost(bytes = "vec", tag = "2")]
     fold: Vec<u8>,
+    #[prost(message, repeated, tag = "3")]
+    traces: Vec<TracedFact>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -46,7 +53,14 @@ const ZSTD_LEVEL: i32 = 1;
 impl<F: Fold> Engine<F> {
     /// The engine of one partition of one service, before the first record.
     pub fn new(service: &str, partition: u32, fold: F) -> Self {
-        Self { service: service.to_owned(), partition, fold, sequences: BTreeMap::new(), effects: Vec::new() }
+        Self {
+            service: service.to_owned(),
+            partition,
+            fold,
+            sequences: BTreeMap::new(),
+            effects: Vec::new(),
+            traces: TraceIndex::default(),
+        }
     }
 
     /// Folds one record; what it leads to, numbered in canonical order, is added to `outgoing`.
@@ -57,6 +71,7 @@ impl<F: Fold> Engine<F> {
         let input = F::Input::decode(record.value.clone())
             .map_err(|error| FoldError::Corrupt(format!("the record can't be read: {error}")))?;
         self.fold.apply(&input, &mut self.effects)?;
+        self.traces.note(record);
         self.effects.sort_by(|a, b| a.canonical_key().cmp(&b.canonical_key()));
         for effect in self.effects.drain(..) {
             let (topic, _) = route(&effect, self.partition);
@@ -71,21 +86,24 @@ impl<F: Fold> Engine<F> {
                 offset: record.offset,
                 sequence: *last,
             };
-            outgoing.push(encode(effect, origin));
+            // What a customer's own record leads to goes on in that record's trace: nothing has to be looked up.
+            let about = if record.key.is_empty() { rests_on(&effect) } else { None };
+            let rests_on = about.map(|(customer, facts)| self.traces.of_facts(customer, facts));
+            outgoing.push(Outgoing { rests_on, ..encode(effect, origin) });
         }
         Ok(())
     }
 
     /// All of the state, packed and compressed.
     pub fn snapshot(&mut self) -> Vec<u8> {
-        let fold = self.fold.snapshot();
-        self.pack(fold)
+        let (fold, traces) = (self.fold.snapshot(), self.traces.snapshot());
+        self.pack(fold, traces)
     }
 
     /// What changed since the last snapshot or delta, packed and compressed.
     pub fn delta(&mut self) -> Vec<u8> {
-        let fold = self.fold.delta();
-        self.pack(fold)
+        let (fold, traces) = (self.fold.delta(), self.traces.delta());
+        self.pack(fold, traces)
     }
 
     /// Takes over the state of a snapshot and the deltas behind it.
@@ -100,6 +118,7 @@ impl<F: Fold> Engine<F> {
             let envelope = Envelope::decode(bytes.as_slice())
                 .map_err(|error| FoldError::Corrupt(format!("a segment can't be read: {error}")))?;
             self.sequences = envelope.sequences.into_iter().map(|known| (known.topic, known.sequence)).collect();
+            self.traces.load(envelope.traces);
             folds.push(envelope.fold);
         }
         self.fold.load(&folds)
@@ -110,11 +129,11 @@ impl<F: Fold> Engine<F> {
         &self.fold
     }
 
-    fn pack(&self, fold: Vec<u8>) -> Vec<u8> {
+    fn pack(&self, fold: Vec<u8>, traces: Vec<TracedFact>) -> Vec<u8> {
         let sequences = self.sequences.iter();
         let sequences =
             sequences.map(|(topic, sequence)| TopicSequence { topic: topic.clone(), sequence: *sequence }).collect();
-        let bytes = Envelope { sequences, fold }.encode_to_vec();
+        let bytes = Envelope { sequences, fold, traces }.encode_to_vec();
         zstd::encode_all(bytes.as_slice(), ZSTD_LEVEL)
             .expect("compressing memory to memory at a level that exists meets no error")
     }

@@ -37,6 +37,40 @@ pub enum RunError {
         /// What differs.
         what: String,
     },
+    /// The log is not the one that a consumer's place is in.
+    #[error(
+        "{consumer}: topic `{topic}`, partition {partition} is another log than the one taken so far: {what}. Restore that log, or remove the places of `{consumer}` to take this one from its beginning"
+    )]
+    ForeignPlace {
+        /// The consumer.
+        consumer: String,
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: u32,
+        /// What differs.
+        what: String,
+    },
+    /// A number is missing among what a service says.
+    #[error(
+        "{consumer}: topic `{topic}`, partition {partition}, offset {offset}: number {found} of {source_of} follows where {expected} is due: records are missing. Restore the log; nothing was taken of them"
+    )]
+    Gap {
+        /// The consumer.
+        consumer: String,
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: u32,
+        /// The record that shows it.
+        offset: u64,
+        /// Who numbered the record: `service/partition`.
+        source_of: String,
+        /// The number that is due.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
     /// A save can't be read.
     #[error(
         "{service}, partition {partition}: the save can't be read: {reason}. Remove the saves of `{service}` to fold the log from its beginning"
@@ -59,8 +93,14 @@ impl RunError {
                 error,
                 LogError::DeliveryFailed(_) | LogError::Unavailable(_) | LogError::Closed | LogError::NoSuchTopic(_)
             ),
-            Self::Store(error) => matches!(error, StoreError::Fenced { .. } | StoreError::Unavailable(_)),
-            Self::Fold { .. } | Self::ForeignLog { .. } | Self::BadSave { .. } => false,
+            Self::Store(error) => {
+                matches!(error, StoreError::Fenced { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable(_))
+            }
+            Self::Fold { .. }
+            | Self::ForeignLog { .. }
+            | Self::BadSave { .. }
+            | Self::ForeignPlace { .. }
+            | Self::Gap { .. } => false,
         }
     }
 }

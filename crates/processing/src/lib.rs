@@ -6,19 +6,28 @@
 //! | one partition from save to stop | `partition` |
 //! | taking over: save, fence, tail of the outputs | `recovery` |
 //! | a service: group membership, restart | [`run_service`] |
+//! | who does something else with records than fold them | [`run_consumer`] |
+//! | which dead letters are one | [`letter_identity`] |
 //!
 //! It must never know what a record means: that is the fold's.
 #![forbid(unsafe_code)]
 
+mod consumer;
 mod engine;
 mod error;
+mod letter;
+mod metrics;
 mod outgoing;
 mod partition;
 mod recovery;
 mod saver;
 mod service;
+mod trace_index;
+mod trace_spans;
 
+pub use consumer::{Batch, ConsumeError, Consumer, Place, run_consumer};
 pub use engine::{Engine, Numbered};
 pub use error::RunError;
+pub use letter::letter_identity;
 pub use outgoing::{Outgoing, effect_id, origin_of};
 pub use service::{Processor, ServiceContext, run_service};

@@ -1,11 +1,12 @@
 //! From an effect to a record: topic, partition, id.
 
+use opentelemetry::trace::SpanContext;
 use tiermesh_domain::{fold::Effect, time::format_instant};
 use tiermesh_event_log::{
     Header, NewRecord, Record,
     topics::{CHURN_SIGNALS, CONTROL, DEAD_LETTERS, SCORING_SUMMARIES, TIER_CHANGES},
 };
-use tiermesh_proto::v1::Origin;
+use tiermesh_proto::v1::{Origin, control};
 
 /// A record that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Outgoing {
     pub sequence: u64,
     /// The record.
     pub record: NewRecord,
+    /// What time alone leads to for a customer: the recorded traces of the facts it rests on, as far as known.
+    pub rests_on: Option<Vec<SpanContext>>,
 }
 
 /// The topic that an effect of input partition `partition` goes to, and which of its partitions.
@@ -27,7 +30,16 @@ pub(crate) fn route(effect: &Effect, partition: u32) -> (&'static str, u32) {
         Effect::SignalChanged(_) => (CHURN_SIGNALS.name, partition),
         Effect::Conflict(_) => (DEAD_LETTERS.name, partition),
         Effect::Summary(_) => (SCORING_SUMMARIES.name, 0),
-        Effect::CutPoints(_) => (CONTROL.name, 0),
+        Effect::Control(_) => (CONTROL.name, 0),
+    }
+}
+
+/// The customer that an effect is about, and the facts of theirs that it rests on.
+pub(crate) fn rests_on(effect: &Effect) -> Option<(&str, &[String])> {
+    match effect {
+        Effect::TierChanged(change) => Some((&change.customer, &change.events)),
+        Effect::SignalChanged(signal) => Some((&signal.customer, &signal.events)),
+        _ => None,
     }
 }
 
@@ -89,9 +101,16 @@ pub(crate) fn encode(mut effect: Effect, origin: Origin) -> Outgoing {
             let headers = headers("tiermesh.scoring.summary", "", Some(summary.boundary_ms));
             SCORING_SUMMARIES.record(origin.partition.to_string(), summary, headers)
         }
-        Effect::CutPoints(control) => CONTROL.record("cut-points", control, headers("tiermesh.cut-points", "", None)),
+        Effect::Control(control) => {
+            let (key, kind) = match &control.control {
+                Some(control::Control::SourceQuiet(_)) => ("sources", "tiermesh.source.quiet"),
+                Some(control::Control::SourceBack(_)) => ("sources", "tiermesh.source.back"),
+                _ => ("cut-points", "tiermesh.cut-points"),
+            };
+            CONTROL.record(key, control, headers(kind, "", None))
+        }
     };
-    Outgoing { topic, partition, sequence, record }
+    Outgoing { topic, partition, sequence, record, rests_on: None }
 }
 
 fn header(name: &str, value: impl Into<String>) -> Header {

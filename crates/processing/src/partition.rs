@@ -3,16 +3,27 @@
 //! The save trails the acknowledgements: state after offset o is saved only when every output of every record up to o
 //! is in the log. It is packed between two records, so it is the state after o and nothing else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tiermesh_domain::fold::Fold;
 use tiermesh_event_log::{Ack, LogError, NewRecord, PartitionReader, Producer, Record};
+use tiermesh_service_host::telemetry::now_seconds;
 use tiermesh_store::{Position, SaveStore, Segment};
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
-use crate::{error::RunError, outgoing::Outgoing, recovery::Recovered, saver::Saver};
+use crate::{
+    error::RunError,
+    metrics::{Metrics, Standing},
+    outgoing::Outgoing,
+    recovery::Recovered,
+    saver::Saver,
+    trace_spans::Spans,
+};
 
 /// What an owned partition is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +50,12 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 type Sent = std::pin::Pin<Box<dyn Future<Output = Result<(usize, u64), LogError>> + Send>>;
 
 pub(crate) struct Partition<F> {
-    service: String,
+    service: &'static str,
     number: u32,
     topic: &'static str,
+    spans: Spans,
+    metrics: Metrics,
+    standing: Arc<Standing>,
     recovered: Recovered<F>,
     producer: Arc<dyn Producer>,
     saver: Saver,
@@ -50,24 +64,31 @@ pub(crate) struct Partition<F> {
     /// Records folded beyond the save that is being written.
     since_begin: u64,
     last_save: Instant,
+    /// When the state of the save that is being written was packed, for metrics.
+    packed_at: f64,
     /// A save is due, and reading pauses until all outputs are acknowledged. When to say that this takes long.
     flushing: Option<Instant>,
 }
 
 impl<F: Fold> Partition<F> {
     pub(crate) fn new(
-        service: &str,
-        number: u32,
-        topic: &'static str,
+        spans: Spans,
+        metrics: Metrics,
         recovered: Recovered<F>,
         producer: Arc<dyn Producer>,
         store: SaveStore,
     ) -> Self {
+        let Spans { service, topic, partition: number, .. } = spans;
+        let standing = Arc::new(Standing::default());
+        standing.next_offset.store(recovered.next_offset, Ordering::Relaxed);
         let saver = Saver::new(store, recovered.tenure.clone(), recovered.saved_bytes);
         Self {
-            service: service.to_owned(),
+            service,
             number,
             topic,
+            spans,
+            metrics,
+            standing,
             recovered,
             producer,
             saver,
@@ -75,8 +96,14 @@ impl<F: Fold> Partition<F> {
             unsaved: 0,
             since_begin: 0,
             last_save: Instant::now(),
+            packed_at: 0.0,
             flushing: None,
         }
+    }
+
+    /// Where it stands, for whoever measures it.
+    pub(crate) fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
     }
 
     /// Owns the partition until told otherwise.
@@ -106,7 +133,7 @@ impl<F: Fold> Partition<F> {
                     }
                 }
                 done = self.saver.done(), if self.saver.is_writing() => {
-                    done?;
+                    self.saved(done?);
                     self.unsaved = self.since_begin;
                 }
                 sent = self.sent.next(), if !self.sent.is_empty() => self.acknowledge(sent)?,
@@ -127,16 +154,21 @@ impl<F: Fold> Partition<F> {
     }
 
     async fn fold(&mut self, records: Vec<Record>) -> Result<(), RunError> {
+        let began = Instant::now();
         let mut outgoing = Vec::new();
         for record in &records {
-            self.recovered.engine.apply(record, &mut outgoing).map_err(|error| RunError::Fold {
-                topic: self.topic.to_owned(),
-                partition: self.number,
-                offset: record.offset,
-                error,
-            })?;
+            let (processing, first) = (self.spans.begin(record), outgoing.len());
+            if let Err(error) = self.recovered.engine.apply(record, &mut outgoing) {
+                self.spans.fail(processing, &error);
+                let (topic, partition, offset) = (self.topic.to_owned(), self.number, record.offset);
+                return Err(RunError::Fold { topic, partition, offset, error });
+            }
+            self.spans.end(processing, record, &mut outgoing[first..]);
             self.recovered.next_offset = record.offset + 1;
         }
+        self.metrics.folded(records.len(), began.elapsed());
+        self.standing.next_offset.store(self.recovered.next_offset, Ordering::Relaxed);
+        self.standing.unsaved.store(true, Ordering::Relaxed);
         if self.unsaved == 0 && !records.is_empty() {
             self.last_save = Instant::now();
         }
@@ -166,6 +198,7 @@ impl<F: Fold> Partition<F> {
         }
         for (at, records) in by_output.into_iter().enumerate().filter(|(_, records)| !records.is_empty()) {
             let end = &self.recovered.outputs[at];
+            self.metrics.said(&end.topic, records.len());
             let ack: Ack = self.producer.send(&end.topic, end.partition, records).await?;
             self.sent.push(Box::pin(async move { ack.await.map(|offset| (at, offset)) }));
         }
@@ -206,13 +239,24 @@ impl<F: Fold> Partition<F> {
             outputs: self.recovered.outputs.clone(),
         };
         self.saver.begin(position, segment);
+        self.packed_at = now_seconds();
         self.since_begin = 0;
         self.last_save = Instant::now();
         self.flushing = None;
     }
 
+    /// A save was written, if one was.
+    fn saved(&mut self, took: Option<Duration>) {
+        let Some(took) = took else { return };
+        // While records keep coming there is always something unsaved: what counts is how old that is.
+        self.metrics.saved(self.number, self.packed_at, took);
+        if self.since_begin == 0 {
+            self.standing.unsaved.store(false, Ordering::Relaxed);
+        }
+    }
+
     async fn release(mut self) -> Result<(), RunError> {
-        let (service, partition, next_offset) = (self.service.clone(), self.number, self.recovered.next_offset);
+        let (service, partition, next_offset) = (self.service, self.number, self.recovered.next_offset);
         match tokio::time::timeout(RELEASE_WITHIN, self.flush_and_save()).await {
             Ok(saved) => {
                 saved?;
@@ -224,13 +268,15 @@ impl<F: Fold> Partition<F> {
     }
 
     async fn flush_and_save(&mut self) -> Result<(), RunError> {
-        self.saver.done().await?;
+        let done = self.saver.done().await?;
+        self.saved(done);
         if self.since_begin > 0 {
             while let Some(sent) = self.sent.next().await {
                 self.acknowledge(Some(sent))?;
             }
             self.begin_save();
-            self.saver.done().await?;
+            let done = self.saver.done().await?;
+            self.saved(done);
         }
         Ok(())
     }

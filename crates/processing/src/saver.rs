@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use tiermesh_store::{Position, SaveStore, Segment, StoreError, Tenure};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tracing::warn;
 
 /// When deltas have grown to so many times the snapshot, the next save is a snapshot.
@@ -14,13 +14,21 @@ pub(crate) struct Saver {
     store: SaveStore,
     tenure: Tenure,
     writing: Option<JoinHandle<Result<(), StoreError>>>,
+    began: Instant,
     snapshot_bytes: usize,
     delta_bytes: usize,
 }
 
 impl Saver {
     pub(crate) fn new(store: SaveStore, tenure: Tenure, saved_bytes: (usize, usize)) -> Self {
-        Self { store, tenure, writing: None, snapshot_bytes: saved_bytes.0, delta_bytes: saved_bytes.1 }
+        Self {
+            store,
+            tenure,
+            writing: None,
+            began: Instant::now(),
+            snapshot_bytes: saved_bytes.0,
+            delta_bytes: saved_bytes.1,
+        }
     }
 
     /// Whether the next segment is to be a snapshot.
@@ -40,6 +48,7 @@ impl Saver {
             Segment::Delta(bytes) => self.delta_bytes += bytes.len(),
         }
         let (store, tenure) = (self.store.clone(), self.tenure.clone());
+        self.began = Instant::now();
         self.writing = Some(tokio::spawn(async move {
             let write = || {
                 let (store, tenure) = (store.clone(), tenure.clone());
@@ -49,18 +58,21 @@ impl Saver {
             write
                 .retry(backoff())
                 .when(|error| matches!(error, StoreError::Unavailable(_)))
-                .notify(|error, after| warn!(%error, retry_in = ?after, "a save can't be written"))
+                .notify(|error, after| {
+                    let (service, partition) = (tenure.processor.as_str(), tenure.partition);
+                    warn!(service, partition, %error, retry_in = ?after, "a save can't be written");
+                })
                 .await
         }));
     }
 
-    /// Waits until the save that is being written is done. Cancel-safe.
-    pub(crate) async fn done(&mut self) -> Result<(), StoreError> {
-        let Some(writing) = &mut self.writing else { return Ok(()) };
+    /// Waits until the save that is being written, if any, is done; how long it took. Cancel-safe.
+    pub(crate) async fn done(&mut self) -> Result<Option<Duration>, StoreError> {
+        let Some(writing) = &mut self.writing else { return Ok(None) };
         let outcome = writing.await;
         self.writing = None;
         match outcome {
-            Ok(result) => result,
+            Ok(result) => result.map(|()| Some(self.began.elapsed())),
             Err(error) => Err(StoreError::Unavailable(format!("writing a save was cut off: {error}"))),
         }
     }

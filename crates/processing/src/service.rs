@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::{StreamExt, stream::FuturesUnordered};
 use tiermesh_domain::fold::Fold;
 use tiermesh_event_log::{Assignment, EventLog, GroupEvent, LogError, Producer};
+use tiermesh_service_host::{Health, Latch};
 use tiermesh_store::SaveStore;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -12,8 +13,10 @@ use tracing::{error, info, warn};
 
 use crate::{
     error::RunError,
+    metrics::Metrics,
     partition::{Order, Partition},
     recovery::recover,
+    trace_spans::Spans,
 };
 
 /// What a service folds, and where it speaks.
@@ -43,6 +46,8 @@ pub struct ServiceContext {
     pub store: SaveStore,
     /// Cancelled: release all partitions and return.
     pub stop: CancellationToken,
+    /// Told what the service waits for before it is ready.
+    pub health: Health,
 }
 
 /// How long a service waits before it starts anew, at first and at most.
@@ -56,10 +61,12 @@ const GOOD_RUN: Duration = Duration::from_secs(30);
 /// [`RunError`] that only a person can mend.
 pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) -> Result<(), RunError> {
     let service = processor.service();
+    let metrics = Metrics::new(service);
     let mut wait = RESTART_AFTER.0;
+    let mut joining = context.health.latch(format!("{service}: joining its group"));
     loop {
         let began = tokio::time::Instant::now();
-        match membership(&processor, &context).await {
+        match membership(&processor, &context, &metrics, joining).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_passing() && context.stop.is_cancelled() => {
                 warn!(service, %error, "stopped; what could not be saved is folded again at the next start");
@@ -70,6 +77,8 @@ pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) ->
                     wait = RESTART_AFTER.0;
                 }
                 warn!(service, %error, retry_in = ?wait, "starting anew from the last save");
+                metrics.restarted();
+                joining = context.health.latch(format!("{service}: starting anew after a failure ({error})"));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = context.stop.cancelled() => return Ok(()),
@@ -90,7 +99,13 @@ struct Owned {
 }
 
 /// One membership of the group, from joining to leaving.
-async fn membership<P: Processor>(processor: &P, context: &ServiceContext) -> Result<(), RunError> {
+async fn membership<P: Processor>(
+    processor: &P,
+    context: &ServiceContext,
+    metrics: &Metrics,
+    joining: Latch,
+) -> Result<(), RunError> {
+    let mut joining = Some(joining);
     let service = processor.service();
     let producer: Arc<dyn Producer> = Arc::from(context.log.producer(service).await?);
     let mut member = context.log.join(service, processor.input()).await?;
@@ -118,9 +133,18 @@ async fn membership<P: Processor>(processor: &P, context: &ServiceContext) -> Re
                     for assignment in assignments {
                         let (orders, listen) = watch::channel(Order::Go);
                         let number = assignment.partition;
-                        let task = own(processor.clone(), context.clone(), Arc::clone(&producer), assignment, listen);
-                        owned.insert(number, Owned { orders, task: tokio::spawn(task) });
+                        let recovering = context.health.latch(format!("{service}: recovering partition {number}"));
+                        let owner = Owner {
+                            processor: processor.clone(),
+                            context: context.clone(),
+                            metrics: metrics.clone(),
+                            producer: Arc::clone(&producer),
+                        };
+                        let task = tokio::spawn(owner.own(assignment, recovering, listen));
+                        owned.insert(number, Owned { orders, task });
                     }
+                    // With more instances than partitions there may be none for this one: it is ready, and waits.
+                    drop(joining.take());
                 }
                 Ok(GroupEvent::Revoked { partitions, lost, done }) => {
                     info!(service, ?partitions, lost, "partitions revoked");
@@ -160,23 +184,39 @@ async fn release(owned: Vec<Owned>, order: Order) -> Result<(), RunError> {
     outcome
 }
 
-/// Takes a partition over and owns it.
-async fn own<P: Processor>(
+/// What a partition is owned with.
+struct Owner<P> {
     processor: P,
     context: ServiceContext,
+    metrics: Metrics,
     producer: Arc<dyn Producer>,
-    assignment: Assignment,
-    mut orders: watch::Receiver<Order>,
-) -> Result<(), RunError> {
-    let number = assignment.partition;
-    let recovering = recover(&processor, &*context.log, &context.store, number);
-    let recovered = tokio::select! {
-        recovered = recovering => recovered?,
-        // Revoked while still loading: there is nothing to save.
-        _ = orders.wait_for(|order| *order != Order::Go) => return Ok(()),
-    };
-    let reader = assignment.starter.start(recovered.next_offset).await?;
-    let partition =
-        Partition::new(processor.service(), number, processor.input(), recovered, producer, context.store.clone());
-    partition.run(reader, orders).await
+}
+
+impl<P: Processor> Owner<P> {
+    /// Takes a partition over and owns it.
+    async fn own(
+        self,
+        assignment: Assignment,
+        recovering: Latch,
+        mut orders: watch::Receiver<Order>,
+    ) -> Result<(), RunError> {
+        let Self { processor, context, metrics, producer } = self;
+        let (service, topic, partition) = (processor.service(), processor.input(), assignment.partition);
+        let recovered = tokio::select! {
+            recovered = recover(&processor, &*context.log, &context.store, partition) => recovered?,
+            // Revoked while still loading: there is nothing to save.
+            _ = orders.wait_for(|order| *order != Order::Go) => return Ok(()),
+        };
+        let reader = assignment.starter.start(recovered.next_offset).await?;
+        drop(recovering);
+        let spans = Spans { system: context.log.system(), service, topic, partition };
+        let owned = Partition::new(spans, metrics.clone(), recovered, producer, context.store.clone());
+        let standing = owned.standing();
+        let outcome = tokio::select! {
+            outcome = owned.run(reader, orders) => outcome,
+            never = metrics.watch(&context.log, topic, partition, standing) => match never {},
+        };
+        metrics.gave_up(partition);
+        outcome
+    }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Word {
     /// In how many policies, beside the first, it is said: in no good order.
     #[prost(uint32, tag = "2")]
     pub(crate) echoes: u32,
+    /// Ids of earlier words that it is said to rest on.
+    #[prost(string, repeated, tag = "3")]
+    pub(crate) rests_on: Vec<String>,
 }
 
 impl Word {
@@ -36,7 +39,8 @@ impl Word {
 pub(crate) fn words(numbers: std::ops::Range<u64>) -> Vec<NewRecord> {
     numbers
         .map(|number| {
-            Word { key: format!("key-{}", number % 7), echoes: u32::from(number.is_multiple_of(11)) }.record()
+            let (key, echoes) = (format!("key-{}", number % 7), u32::from(number.is_multiple_of(11)));
+            Word { key, echoes, ..Word::default() }.record()
         })
         .collect()
 }
@@ -88,6 +92,7 @@ impl Fold for Counts {
                 customer: word.key.clone(),
                 policy: format!("policy-{}", (echo * 7) % (word.echoes + 1)),
                 to: count.to_string(),
+                events: word.rests_on.clone(),
                 ..TierChange::default()
             })));
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod acknowledgements;
+mod consuming;
 mod counting;
 mod crashes;
 mod delivery;
@@ -9,6 +10,9 @@ mod fencing;
 mod foreign_log;
 mod gate;
 mod hand_over;
+mod measuring;
 mod numbering;
+mod readiness;
 mod stage;
+mod traces;
 mod unreadable;

@@ -41,7 +41,7 @@ fn outputs_follow_the_input_by_number() {
 
 #[test]
 fn effects_of_one_record_stand_in_canonical_order() {
-    let word = Word { key: "key".to_owned(), echoes: 4 };
+    let word = Word { key: "key".to_owned(), echoes: 4, ..Word::default() };
     let mut scrambled = Vec::new();
     tiermesh_domain::fold::Fold::apply(&mut Counts::default(), &word, &mut scrambled).unwrap();
     let policies: Vec<&str> = scrambled.iter().map(|effect| effect.canonical_key().2).collect();

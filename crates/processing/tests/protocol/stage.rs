@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tiermesh_domain::fold::Fold;
 use tiermesh_event_log::{EventLog, NewRecord, Record, memory::MemoryLog, topics};
 use tiermesh_processing::{Engine, Outgoing, Processor, RunError, ServiceContext, origin_of, run_service};
+use tiermesh_service_host::Health;
 use tiermesh_store::{SaveStore, Standing};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,7 @@ impl Stage {
             let path = self.saves.path().join("saves.db");
             let store = SaveStore::open(&format!("sqlite://{}", path.display())).await.unwrap();
             let gate = Arc::new(GatedLog::open(self.log.clone()));
-            scene(&Life { log: self.log.clone(), gate, store }).await
+            scene(&Life { log: self.log.clone(), gate, store, health: Health::default() }).await
         });
         drop(end);
         outcome
@@ -124,6 +125,7 @@ pub(crate) struct Life {
     pub(crate) log: MemoryLog,
     pub(crate) gate: Arc<GatedLog>,
     pub(crate) store: SaveStore,
+    pub(crate) health: Health,
 }
 
 /// A service that runs.
@@ -144,7 +146,8 @@ impl Life {
     {
         let stop = CancellationToken::new();
         let log: Arc<dyn EventLog> = Arc::clone(&self.gate) as Arc<dyn EventLog>;
-        let context = ServiceContext { log, store: self.store.clone(), stop: stop.clone() };
+        let context =
+            ServiceContext { log, store: self.store.clone(), stop: stop.clone(), health: self.health.clone() };
         Service { stop, task: tokio::spawn(run_service(processor, context)) }
     }
 
