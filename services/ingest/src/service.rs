@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use axum::{Router, middleware::from_fn_with_state};
 use tiermesh_event_log::{EventLog, LogError, topics::CUSTOMER_EVENTS};
-use tiermesh_service_host::{Health, Shutdown, bind, serve};
+use tiermesh_service_host::{Health, Shutdown, bind, serve, telemetry::trace_requests};
 use tiermesh_store::SaveStore;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -13,10 +13,15 @@ use crate::{
     appending::{DeadLetters, Outlet, Recent},
     clock::Clock,
     control::{Context, ControlView, Holder, Keeper, follow},
-    events::{Examiner, Intake, post_events},
-    history::{self, Sessions},
-    live::{Gate, post_live},
-    policies::{Activation, get_policies, post_policy},
+    events::{Examiner, Intake},
+    history::Sessions,
+    inbound,
+    keys::{Access, guard},
+    limits::{Admission, RateLimits},
+    live::Gate,
+    metrics::Metrics,
+    policies::Activation,
+    routes,
     settings::Settings,
 };
 
@@ -33,6 +38,7 @@ pub enum IngestError {
 
 /// What the doors share.
 pub struct Service {
+    pub(crate) log: Arc<dyn EventLog>,
     pub(crate) intake: Intake,
     pub(crate) examiner: Examiner,
     pub(crate) clock: Clock,
@@ -40,14 +46,21 @@ pub struct Service {
     pub(crate) holder: Holder,
     pub(crate) sessions: Sessions,
     pub(crate) activation: Activation,
+    pub(crate) access: Access,
+    pub(crate) admission: Admission,
+    pub(crate) rates: RateLimits,
+    /// Fires when long conversations are to end.
+    pub(crate) closing: CancellationToken,
 }
 
 /// Ingest, started.
 pub struct Ingest {
     service: Arc<Service>,
+    health: Health,
     stop: CancellationToken,
     keeper: JoinHandle<()>,
     follower: JoinHandle<()>,
+    inbound: JoinHandle<()>,
 }
 
 impl Ingest {
@@ -63,8 +76,15 @@ impl Ingest {
         health: &Health,
     ) -> Result<Self, IngestError> {
         let partitions = log.partitions(CUSTOMER_EVENTS.name).await?;
+        let inbound = settings.inbound.clone();
         let (view_sender, view) = watch::channel(ControlView::default());
         let follower = tokio::spawn(follow(Arc::clone(&log), view_sender, health.latch("ingest: control")));
+        let access = match settings.require_keys {
+            true => Access::by_keys(store.clone(), health),
+            false => Access::open(),
+        };
+        let admission = Admission::new(settings.most_requests, settings.most_bytes);
+        let rates = RateLimits::new(settings.rate_limit);
         let context = Context { log: Arc::clone(&log), store, clock: clock.clone(), settings: settings.clone() };
         let (keeper, holder) = Keeper::new(context);
         let stop = CancellationToken::new();
@@ -77,8 +97,12 @@ impl Ingest {
             gate: Gate::new(view.clone(), holder.clone()),
             partitions,
             settings,
+            metrics: Metrics::new(),
+            clock: clock.clone(),
+            system: log.system(),
         };
         let service = Service {
+            log: Arc::clone(&log),
             intake,
             examiner: Examiner::new(clock.clone()),
             clock,
@@ -86,8 +110,14 @@ impl Ingest {
             holder,
             sessions: Sessions::default(),
             activation: Activation::new(outlet("ingest-policies")),
+            access,
+            admission,
+            rates,
+            closing: CancellationToken::new(),
         };
-        Ok(Self { service: Arc::new(service), stop, keeper, follower })
+        let service = Arc::new(service);
+        let inbound = tokio::spawn(inbound::run(inbound.unwrap_or_default(), Arc::clone(&service), stop.clone()));
+        Ok(Self { service, health: health.clone(), stop, keeper, follower, inbound })
     }
 
     /// The service itself, for whoever runs in the same process.
@@ -95,24 +125,42 @@ impl Ingest {
         Arc::clone(&self.service)
     }
 
-    /// All routes below `/v1`.
+    /// Whether only who shows an API key gets in.
+    pub fn asks_for_keys(&self) -> bool {
+        self.service.access.asks_for_keys()
+    }
+
+    /// All routes: below `/v1`, and those of gRPC.
     pub fn router(&self) -> Router {
-        Router::new()
-            .route("/v1/events", post(post_events))
-            .route("/v1/policies", post(post_policy).get(get_policies))
-            .route("/v1/live", post(post_live))
-            .route("/v1/history", post(history::open))
-            .route("/v1/history/{session}/events", post(history::events))
-            .route("/v1/history/{session}/end", post(history::end))
-            // Each door has its own limit.
-            .layer(DefaultBodyLimit::disable())
-            .with_state(Arc::clone(&self.service))
+        trace_requests(routes::router(&self.service, &self.health))
+    }
+
+    /// Routes of other services behind the same keys: reading takes the scope `read`, everything else `operate`. A
+    /// browser asks for the key as a password.
+    pub fn guard(&self, routes: Router) -> Router {
+        routes.route_layer(from_fn_with_state(Arc::clone(&self.service), guard))
+    }
+
+    /// Ends conversations that would go on for long, when the process is asked to stop: what is on its way is answered,
+    /// and no more is taken.
+    pub fn close_at(&self, stop: CancellationToken) {
+        let closing = self.service.closing.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => closing.cancel(),
+                () = closing.cancelled() => {}
+            }
+        });
     }
 
     /// Gives up what it holds, saved. To be called when no request is running any more.
     pub async fn stop(self) {
         self.stop.cancel();
-        let Self { keeper, follower, .. } = self;
+        self.service.closing.cancel();
+        let Self { keeper, follower, inbound, .. } = self;
+        if inbound.await.is_err() {
+            tracing::warn!("reading inbound topics broke off");
+        }
         if keeper.await.is_err() {
             tracing::warn!("the control keeper broke off");
         }
@@ -133,9 +181,11 @@ pub async fn run(
     shutdown: &Shutdown,
 ) -> Result<(), IngestError> {
     let listener = bind(address).await?;
+    settings.warn_if_open(address);
     let ingest = Ingest::start(log, store, settings, Clock::system(), health).await?;
     tracing::info!("ingest listens on http://{}", listener.local_addr()?);
-    let router = ingest.router().merge(health.router());
+    ingest.close_at(shutdown.soft());
+    let router = ingest.router().merge(health.router()).fallback(routes::nothing_there);
     let served = serve(listener, router, shutdown).await;
     shutdown.drain(ingest.stop()).await;
     Ok(served?)

@@ -5,7 +5,7 @@ mod outlet;
 mod recent;
 mod records;
 
-pub(crate) use dead_letters::{BadEvent, DeadLetters};
+pub(crate) use dead_letters::{BadEvent, DeadLetters, Found};
 pub(crate) use outlet::{Outlet, Pending};
 pub(crate) use recent::Recent;
 pub(crate) use records::{control_copy, control_record, dead_letter_record, fact_record, tick_record};

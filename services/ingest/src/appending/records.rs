@@ -18,13 +18,10 @@ fn headers(kind: &str, source: &str, id: &str, rest: Vec<(&str, String)>) -> Vec
 }
 
 /// A fact, keyed by its customer.
-pub(crate) fn fact_record(fact: Fact, traceparent: Option<&str>) -> NewRecord {
+pub(crate) fn fact_record(fact: Fact) -> NewRecord {
     let kind = fact.data.as_ref().map(type_name).unwrap_or_default();
     let rest = vec![("ce_subject", fact.subject.clone()), ("ce_time", format_instant(fact.time_ms))];
-    let mut headers = headers(&kind, &fact.source, &fact.id, rest);
-    if let Some(traceparent) = traceparent {
-        headers.push(Header { name: "traceparent".to_owned(), value: traceparent.to_owned() });
-    }
+    let headers = headers(&kind, &fact.source, &fact.id, rest);
     let key = fact.subject.clone();
     CUSTOMER_EVENTS.record(key, &CustomerEvent { event: Some(Event::Fact(fact)) }, headers)
 }
@@ -49,11 +46,14 @@ pub(crate) fn control_record(key: &str, control: &Control) -> NewRecord {
     CONTROL.record(key.to_owned(), control, headers("tiermesh.control", SOURCE, &id, Vec::new()))
 }
 
-/// A refused event.
-pub(crate) fn dead_letter_record(letter: &DeadLetter, request: &[(String, String)]) -> NewRecord {
-    let id = uuid::Uuid::new_v4().to_string();
+/// A refused event, or what became of one.
+pub(crate) fn dead_letter_record(id: &str, letter: &DeadLetter, request: &[(String, String)]) -> NewRecord {
+    let kind = match letter.resolution {
+        None => "tiermesh.event.refused",
+        Some(_) => "tiermesh.dead-letter.resolved",
+    };
     let rest = vec![("ce_subject", letter.subject.clone()), ("ce_time", format_instant(letter.received_ms))];
-    let mut headers = headers("tiermesh.event.refused", SOURCE, &id, rest);
+    let mut headers = headers(kind, SOURCE, id, rest);
     let request = request.iter().map(|(name, value)| Header { name: format!("original-{name}"), value: value.clone() });
     headers.extend(request);
     DEAD_LETTERS.record(letter.subject.clone(), letter, headers)

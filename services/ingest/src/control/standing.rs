@@ -124,7 +124,8 @@ impl ControlStanding {
             }
             Some(control::Control::LogicActivated(activated)) => self.logic = Some(activated.logic),
             Some(control::Control::Live(_)) => self.live = true,
-            None => {}
+            // For churn-warning and notification: nothing here depends on it.
+            Some(control::Control::SourceQuiet(_) | control::Control::SourceBack(_)) | None => {}
         }
     }
 

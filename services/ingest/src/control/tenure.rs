@@ -6,9 +6,12 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use opentelemetry::metrics::Gauge;
 use serde::{Deserialize, Serialize};
 use tiermesh_domain::time::Millis;
-use tiermesh_event_log::{EventLog, LogError, PartitionReader, Producer, Record, StartPartition, topics::CONTROL};
+use tiermesh_event_log::{
+    EventLog, LogError, NewRecord, PartitionReader, Producer, Record, StartPartition, topics::CONTROL,
+};
 use tiermesh_proto::v1::{Control, LogicActivated, control};
 use tiermesh_store::{Position, SaveStore, Segment, StoreError, Tenure as Epoch};
 use tokio::{
@@ -29,7 +32,9 @@ use crate::{
     answer::Denial,
     appending::{control_copy, control_record, tick_record},
     clock::Clock,
+    metrics::tick_gauge,
     settings::Settings,
+    trace::trace_tick,
 };
 
 /// How facts are folded unless `control` says otherwise.
@@ -110,6 +115,7 @@ pub(super) struct Tenure {
     save_at: Instant,
     saving: Option<JoinHandle<Result<(), StoreError>>>,
     ticking: Ticking,
+    tick_gauge: Gauge<f64>,
     pub(super) session: Option<Session>,
     pub(super) live_requested: bool,
     pub(super) live_waiting: Waiting<()>,
@@ -160,6 +166,7 @@ impl Tenure {
             save_at: Instant::now(),
             saving: None,
             ticking,
+            tick_gauge: tick_gauge(),
             session: None,
             live_requested: false,
             live_waiting: Waiting::new(),
@@ -195,7 +202,7 @@ impl Tenure {
                 step = next_step(&mut self.session), if steps_welcome => self.step(step).await?,
                 Some(command) = self.commands.recv() => self.obey(command).await?,
                 saved = finished(&mut self.saving) => self.saved(saved)?,
-                tick = self.ticking.next(self.sent.last_tick_ms), if self.sent.control.live => self.tick(tick),
+                tick = self.ticking.next(self.sent.last_tick_ms), if self.sent.control.live => self.live_tick(tick),
                 () = at(cut_points_due) => self.give_up_waiting(),
                 () = at(save_due) => {}
             }
@@ -220,11 +227,22 @@ impl Tenure {
 
     /// Adds a tick for all partitions, unless time is there already.
     pub(super) fn tick(&mut self, time_ms: Millis) {
+        self.add_tick(time_ms, &tick_record(time_ms));
+    }
+
+    fn add_tick(&mut self, time_ms: Millis, record: &NewRecord) {
         if self.sent.last_tick_ms.is_none_or(|last| time_ms > last) {
-            self.broadcast.add_to_all(&tick_record(time_ms));
+            self.broadcast.add_to_all(record);
             self.sent.last_tick_ms = Some(time_ms);
             self.unsent = true;
         }
+    }
+
+    /// As the clock goes; such a tick may begin a trace.
+    fn live_tick(&mut self, time_ms: Millis) {
+        let mut record = tick_record(time_ms);
+        trace_tick(self.context.log.system(), &mut record);
+        self.add_tick(time_ms, &record);
     }
 
     /// Sends what was added.
@@ -250,6 +268,9 @@ impl Tenure {
     fn land(&mut self, landed: Landed) {
         self.landed = landed.state;
         self.unsaved = true;
+        if let Some(tick) = self.landed.last_tick_ms {
+            self.tick_gauge.record(tick as f64 / 1_000.0, &[]);
+        }
         let next_offset = self.landed.next_offset;
         self.copied.send_if_modified(|copied| std::mem::replace(copied, next_offset) != next_offset);
         if let Some(reply) = landed.reply {

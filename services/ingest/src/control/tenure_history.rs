@@ -73,10 +73,10 @@ impl Tenure {
         Ok(Ok(Opened { session, resume_after: complete, last_tick_ms, zones, steps, failure }))
     }
 
-    /// Nobody has written to the open session for long: whoever had it may be gone.
+    /// Whoever had the open session left it, or has not written to it for long and may be gone.
     fn is_silent(&self) -> bool {
-        let last = self.session.as_ref().map(|session| session.last_activity);
-        last.is_none_or(|last| last.elapsed() >= self.context.settings.session_silence)
+        let silence = self.context.settings.session_silence;
+        self.session.as_ref().is_none_or(|session| session.abandoned || session.last_activity.elapsed() >= silence)
     }
 
     async fn close_history(&mut self, why: Denial) -> Result<(), TenureError> {

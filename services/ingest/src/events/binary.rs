@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
-use tiermesh_domain::fact::Refusal;
+use tiermesh_domain::fact::{Refusal, parse_json};
 
 /// The `ce-` headers, names in lower case, values decoded.
 pub(super) fn attributes(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -12,7 +12,8 @@ pub(super) fn attributes(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// The event as the structured mode has it.
 pub(super) fn structured(attributes: &[(String, String)], body: &[u8]) -> Result<Value, Refusal> {
-    let data = serde_json::from_slice(body).map_err(|error| Refusal::new("data", format!("is not JSON: {error}")));
+    let at = |field: &str| if field.is_empty() { "data".to_owned() } else { format!("data.{field}") };
+    let data = parse_json(body).map_err(|refusal| Refusal::new(at(&refusal.field), refusal.reason));
     let mut event: Map<String, Value> = attributes
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix("ce-")?.to_owned(), Value::String(value.clone()))))

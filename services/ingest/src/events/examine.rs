@@ -3,12 +3,17 @@
 use bytes::Bytes;
 use serde_json::Value;
 use tiermesh_domain::{
-    fact::{Parsed, Refusal, parse_cloud_event_value},
+    fact::{Parsed, Refusal, parse_cloud_event_value, parse_json},
     time::DAY_MS,
 };
 
 use super::{binary, lines::Line};
-use crate::{appending::BadEvent, clock::Clock, settings::LARGEST_EVENT};
+use crate::{
+    appending::{BadEvent, Found},
+    clock::Clock,
+    keys::Caller,
+    settings::LARGEST_EVENT,
+};
 
 /// An event as it came.
 pub(crate) struct Original {
@@ -38,13 +43,18 @@ impl Examiner {
 
     /// The fact that the event is.
     pub(crate) fn examine(&self, original: Original) -> Result<Parsed, Box<BadEvent>> {
+        self.examine_as(&Caller::Anyone, original)
+    }
+
+    /// The fact that the event is, if this caller may publish it.
+    pub(crate) fn examine_as(&self, caller: &Caller, original: Original) -> Result<Parsed, Box<BadEvent>> {
         let value = if original.headers.is_empty() {
-            serde_json::from_slice(&original.bytes).map_err(|error| Refusal::new("", format!("is not JSON: {error}")))
+            parse_json(&original.bytes)
         } else {
             binary::structured(&original.headers, &original.bytes)
         };
         let parsed = match &value {
-            Ok(value) => self.check(value),
+            Ok(value) => self.check(caller, value),
             Err(refusal) => Err(refusal.clone()),
         };
         parsed.map_err(|refusal| {
@@ -64,18 +74,24 @@ impl Examiner {
                 original: original.bytes,
                 content_type: original.content_type.to_owned(),
                 headers: original.headers,
+                found: Found::Request,
             })
         })
     }
 
     /// The fact that a line of a stream is.
     pub(crate) fn examine_line(&self, line: &Line) -> Result<Parsed, Box<BadEvent>> {
+        self.examine_line_as(&Caller::Anyone, line)
+    }
+
+    /// The fact that a line of a stream is, if this caller may publish it.
+    pub(crate) fn examine_line_as(&self, caller: &Caller, line: &Line) -> Result<Parsed, Box<BadEvent>> {
         let original = Original::structured(line.bytes.clone());
         if line.cut {
             let reason = format!("the line is longer than {LARGEST_EVENT} bytes, the limit for one event");
             return Err(self.refuse(original.bytes, original.content_type, Refusal::new("", reason)));
         }
-        self.examine(original)
+        self.examine_as(caller, original)
     }
 
     /// Bytes of which nothing is known.
@@ -88,10 +104,15 @@ impl Examiner {
             source: String::new(),
             id: String::new(),
             subject: String::new(),
+            found: Found::Request,
         })
     }
 
-    fn check(&self, value: &Value) -> Result<Parsed, Refusal> {
+    fn check(&self, caller: &Caller, value: &Value) -> Result<Parsed, Refusal> {
+        let source = value.get("source").and_then(Value::as_str);
+        if let Some(refusal) = source.and_then(|source| caller.refusal_of(source)) {
+            return Err(refusal);
+        }
         let parsed = parse_cloud_event_value(value)?;
         if parsed.fact.time_ms > self.clock.now_ms().saturating_add(DAY_MS) {
             return Err(Refusal::new("time", "is more than a day ahead of the receiver's clock"));

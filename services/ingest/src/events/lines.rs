@@ -4,8 +4,11 @@ use axum::body::{Body, BodyDataStream};
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{FutureExt, StreamExt};
 
-use super::body::broken;
-use crate::{answer::Denial, settings::LARGEST_EVENT};
+use super::body::{broken, discard};
+use crate::{
+    answer::Denial,
+    settings::{LARGEST_BODY, LARGEST_EVENT},
+};
 
 /// A line that is not blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +39,20 @@ impl Lines {
         Self { stream, buffer: BytesMut::new(), searched: 0, number: 0, skipping: false, ended: false }
     }
 
-    /// The next lines: all that are there, at least one, at most `max`; none at the end of the body.
+    /// The next lines: all that are there, at least one, at most `max` and some [`LARGEST_BODY`] bytes; none at the
+    /// end of the body.
     pub(crate) async fn next(&mut self, max: usize) -> Result<Vec<Line>, Denial> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Line> = Vec::new();
+        let mut bytes = 0;
         loop {
             while lines.len() < max
+                && bytes < LARGEST_BODY
                 && let Some(line) = self.take()
             {
+                bytes += line.as_ref().map_or(0, |line| line.bytes.len());
                 lines.extend(line);
             }
-            if lines.len() >= max || self.ended {
+            if lines.len() >= max || bytes >= LARGEST_BODY || self.ended {
                 return Ok(lines);
             }
             let data = match (lines.is_empty(), self.stream.next()) {
@@ -60,6 +67,11 @@ impl Lines {
                 None => self.ended = true,
             }
         }
+    }
+
+    /// Reads the rest, for nothing.
+    pub(crate) async fn discard(self) {
+        discard(self.stream).await;
     }
 
     /// Takes the next line out of the buffer; `Some(None)` for a blank one, `None` if there is no whole line.

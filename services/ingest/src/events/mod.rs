@@ -7,8 +7,8 @@ mod intake;
 mod lines;
 mod requests;
 
-pub(crate) use body::read_body;
-pub(crate) use examine::Examiner;
-pub(crate) use intake::{Intake, Outcome, Status};
+pub(crate) use body::{discard, read_body};
+pub(crate) use examine::{Examiner, Original};
+pub(crate) use intake::{InFlight, Intake, Lane, Outcome, Status};
 pub(crate) use lines::Lines;
 pub(crate) use requests::{Report, post_events, traceparent};

@@ -6,7 +6,10 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -15,13 +18,16 @@ use tiermesh_domain::fact::Refusal;
 
 use super::{
     binary,
-    body::read_body,
+    body::{discard, read_body},
     examine::Original,
     intake::{InFlight, Outcome, Status},
     lines::Lines,
 };
 use crate::{
     answer::Denial,
+    appending::BadEvent,
+    keys::{Caller, Scope},
+    limits::Held,
     service::Service,
     settings::{LARGEST_BATCH, LARGEST_BODY, LARGEST_EVENT, MOST_RESULTS},
 };
@@ -67,36 +73,72 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Denial> {
+    let (caller, mode, _room) = match admit(&service, &headers).await {
+        Ok(admitted) => admitted,
+        Err(denial) => {
+            discard(body.into_data_stream()).await;
+            return Err(denial);
+        }
+    };
     let traceparent = traceparent(&headers);
-    let mode = mode(&headers)?;
     if let Mode::Lines = mode {
-        return lines(&service, traceparent, body).await;
+        let mut lines = Lines::of(body);
+        let answer = stream(&service, &caller, traceparent, &mut lines).await;
+        if answer.is_err() {
+            lines.discard().await;
+        }
+        return answer;
     }
     let bytes = read_body(body, LARGEST_BODY, "single events and batches").await?;
     match mode {
         Mode::Binary => {
             let headers = binary::attributes(&headers);
-            single(&service, traceparent, Original { bytes, content_type: "application/json", headers }).await
+            single(&service, &caller, traceparent, Original { bytes, content_type: "application/json", headers }).await
         }
-        Mode::Batch => batch(&service, traceparent, bytes).await,
-        Mode::Either if bytes.trim_ascii_start().starts_with(b"[") => batch(&service, traceparent, bytes).await,
-        _ => single(&service, traceparent, Original::structured(bytes)).await,
+        Mode::Batch => batch(&service, &caller, traceparent, bytes).await,
+        Mode::Either if bytes.trim_ascii_start().starts_with(b"[") => {
+            batch(&service, &caller, traceparent, bytes).await
+        }
+        _ => single(&service, &caller, traceparent, Original::structured(bytes)).await,
     }
 }
 
-async fn single(service: &Service, traceparent: Option<String>, event: Original) -> Result<Response, Denial> {
+/// Who it is, how events come, and the room for them: all that can be told before the body is read.
+async fn admit(service: &Service, headers: &HeaderMap) -> Result<(Caller, Mode, [Held; 2]), Denial> {
+    let caller = service.access.caller(headers).await?;
+    caller.may(Scope::Events)?;
+    let mode = mode(headers)?;
+    let request = service.admission.request().await?;
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes = match mode {
+        // A stream asks chunk by chunk.
+        Mode::Lines => 0,
+        _ => length.unwrap_or(LARGEST_BODY).min(LARGEST_BODY),
+    };
+    Ok((caller, mode, [request, service.admission.bytes(bytes).await?]))
+}
+
+async fn single(
+    service: &Service,
+    caller: &Caller,
+    traceparent: Option<String>,
+    event: Original,
+) -> Result<Response, Denial> {
     if event.bytes.len() > LARGEST_EVENT {
         return Err(Denial::TooLarge(format!(
             "the event is larger than {LARGEST_EVENT} bytes, the limit for one event"
         )));
     }
     let lane = service.intake.lane(traceparent).await?;
-    let examined = service.examiner.examine(event);
-    let flight = service.intake.take(&lane, vec![examined]).await?;
+    let examined = vec![service.examiner.examine_as(caller, event)];
+    service.rates.take(caller, &examined, &service.intake.metrics)?;
+    let forbidden = |bad: &BadEvent| caller.refusal_of(&bad.source).as_ref() == Some(&bad.refusal);
+    let forbidden = examined.iter().any(|event| event.as_ref().is_err_and(|bad| forbidden(bad)));
+    let flight = service.intake.take(&lane, examined).await?;
     let mut report = Report::new(MOST_RESULTS);
     for outcome in service.intake.settle(&lane, flight).await? {
         if let Status::Refused(refusal) = outcome.status {
-            return Err(Denial::Event(refusal));
+            return Err(if forbidden { Denial::ForbiddenSource(refusal) } else { Denial::Event(refusal) });
         }
         report.count(&outcome);
         report.ignored = outcome.ignored;
@@ -104,15 +146,21 @@ async fn single(service: &Service, traceparent: Option<String>, event: Original)
     Ok((StatusCode::ACCEPTED, Json(report.single())).into_response())
 }
 
-async fn batch(service: &Service, traceparent: Option<String>, body: Bytes) -> Result<Response, Denial> {
+async fn batch(
+    service: &Service,
+    caller: &Caller,
+    traceparent: Option<String>,
+    body: Bytes,
+) -> Result<Response, Denial> {
     let lane = service.intake.lane(traceparent).await?;
     let events: Vec<&RawValue> = match serde_json::from_slice(&body) {
         Ok(events) => events,
         Err(error) => {
             // The whole is one bad event: nothing in it can be told apart.
             let refusal = Refusal::new("", format!("the batch is not a JSON array: {error}"));
-            let bad = service.examiner.refuse(body, "application/cloudevents-batch+json", refusal.clone());
-            let flight = service.intake.take(&lane, vec![Err(bad)]).await?;
+            let bad = vec![Err(service.examiner.refuse(body, "application/cloudevents-batch+json", refusal.clone()))];
+            service.rates.take(caller, &bad, &service.intake.metrics)?;
+            let flight = service.intake.take(&lane, bad).await?;
             service.intake.settle(&lane, flight).await?;
             return Err(Denial::Event(refusal));
         }
@@ -128,9 +176,11 @@ async fn batch(service: &Service, traceparent: Option<String>, body: Bytes) -> R
     }
     let examine = |event: &&RawValue| {
         let bytes = body.slice_ref(event.get().as_bytes());
-        service.examiner.examine(Original::structured(bytes))
+        service.examiner.examine_as(caller, Original::structured(bytes))
     };
-    let flight = service.intake.take(&lane, events.iter().map(examine).collect()).await?;
+    let examined: Vec<_> = events.iter().map(examine).collect();
+    service.rates.take(caller, &examined, &service.intake.metrics)?;
+    let flight = service.intake.take(&lane, examined).await?;
     let mut report = Report::new(LARGEST_BATCH);
     for outcome in service.intake.settle(&lane, flight).await? {
         report.add(&outcome, None);
@@ -138,16 +188,23 @@ async fn batch(service: &Service, traceparent: Option<String>, body: Bytes) -> R
     Ok(Json(report.listing()).into_response())
 }
 
-async fn lines(service: &Service, traceparent: Option<String>, body: Body) -> Result<Response, Denial> {
+async fn stream(
+    service: &Service,
+    caller: &Caller,
+    traceparent: Option<String>,
+    lines: &mut Lines,
+) -> Result<Response, Denial> {
     let lane = service.intake.lane(traceparent).await?;
-    let mut lines = Lines::of(body);
     let mut report = Report::new(MOST_RESULTS);
-    let mut flying: VecDeque<(Vec<u64>, InFlight)> = VecDeque::new();
+    let mut flying: VecDeque<(Vec<u64>, Held, InFlight)> = VecDeque::new();
     loop {
         let chunk = lines.next(CHUNK).await?;
-        if chunk.is_empty() || flying.len() >= CHUNKS_IN_FLIGHT {
-            let settling = if chunk.is_empty() { flying.len() } else { 1 };
-            for (numbers, flight) in flying.drain(..settling) {
+        let bytes = chunk.iter().map(|line| line.bytes.len()).sum();
+        let mut room = service.admission.bytes_now(bytes);
+        // All of it is settled before waiting for room: it is part of what others wait for.
+        if chunk.is_empty() || room.is_none() || flying.len() >= CHUNKS_IN_FLIGHT {
+            let settling = if chunk.is_empty() || room.is_none() { flying.len() } else { 1 };
+            for (numbers, _held, flight) in flying.drain(..settling) {
                 let outcomes = service.intake.settle(&lane, flight).await?;
                 report.add_lines(&numbers, &outcomes);
             }
@@ -155,9 +212,15 @@ async fn lines(service: &Service, traceparent: Option<String>, body: Body) -> Re
         if chunk.is_empty() {
             return Ok(Json(report.listing()).into_response());
         }
+        if room.is_none() {
+            room = Some(service.admission.bytes(bytes).await?);
+        }
+        service.access.check(caller)?;
         let numbers: Vec<u64> = chunk.iter().map(|line| line.number).collect();
-        let examined = chunk.iter().map(|line| service.examiner.examine_line(line)).collect();
-        flying.push_back((numbers, service.intake.take(&lane, examined).await?));
+        let examined: Vec<_> = chunk.iter().map(|line| service.examiner.examine_line_as(caller, line)).collect();
+        service.rates.pace(caller, &examined).await;
+        let flight = service.intake.take(&lane, examined).await?;
+        flying.extend(room.map(|held| (numbers, held, flight)));
     }
 }
 

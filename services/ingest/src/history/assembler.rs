@@ -21,7 +21,6 @@ const MOST_FACTS: usize = 10_000;
 pub(super) struct Assembler {
     partitions: u32,
     zones: Vec<Zone>,
-    traceparent: Option<String>,
     /// The last fact, with a tick that means nothing.
     last: Option<Mark>,
     last_tick: Option<Millis>,
@@ -36,22 +35,7 @@ impl Assembler {
     /// `last_tick`: time stands there already.
     pub(super) fn new(partitions: u32, zones: Vec<Zone>, last_tick: Option<Millis>, last: Option<Mark>) -> Self {
         let day = Day { facts: vec![Vec::new(); partitions as usize], mark: None };
-        Self {
-            partitions,
-            zones,
-            traceparent: None,
-            last,
-            last_tick,
-            from: last_tick,
-            day,
-            facts: 0,
-            ready: Vec::new(),
-        }
-    }
-
-    /// The trace of what comes next.
-    pub(super) fn set_traceparent(&mut self, traceparent: Option<String>) {
-        self.traceparent = traceparent;
+        Self { partitions, zones, last, last_tick, from: last_tick, day, facts: 0, ready: Vec::new() }
     }
 
     /// Adds a fact. An error says what it has to come after.
@@ -68,7 +52,11 @@ impl Assembler {
         if let Some(tick) = self.last_tick
             && fact.time_ms <= tick
         {
-            return Err(format!("history up to {} is loaded already", format_instant(tick)));
+            return Err(format!(
+                "history up to {} is loaded already, and none from before can be added; to add some, load all of it \
+                 into a new mesh (another --data directory)",
+                format_instant(tick)
+            ));
         }
         let from = *self.from.get_or_insert(fact.time_ms);
         let mut next = self.midnight_after(from);
@@ -84,7 +72,7 @@ impl Assembler {
             id: fact.id.clone(),
         });
         let partition = partition_of(&fact.subject, self.partitions);
-        let record = fact_record(fact, self.traceparent.as_deref());
+        let record = fact_record(fact);
         if let Some(records) = self.day.facts.get_mut(partition as usize) {
             records.push(record);
             self.facts += 1;

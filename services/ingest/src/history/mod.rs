@@ -3,4 +3,4 @@
 mod assembler;
 mod requests;
 
-pub(crate) use requests::{Sessions, end, events, open};
+pub(crate) use requests::{Sessions, end, events, leave, open};

@@ -6,7 +6,6 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, State},
-    http::HeaderMap,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +22,8 @@ use super::assembler::Assembler;
 use crate::{
     answer::Denial,
     control::{Opened, Step},
-    events::{Lines, Outcome, Report, Status, read_body, traceparent},
+    events::{Lines, Outcome, Report, Status, read_body},
+    metrics::Door,
     service::Service,
     settings::MOST_RESULTS,
 };
@@ -84,13 +84,11 @@ pub(crate) async fn open(State(service): State<Arc<Service>>, body: Body) -> Res
 pub(crate) async fn events(
     State(service): State<Arc<Service>>,
     Path(session): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Denial> {
     let session = service.sessions.find(&session)?;
     let mut writer = session.writer.try_lock().map_err(|_| Denial::SessionBusy)?;
     let writer = writer.begin()?;
-    writer.assembler.set_traceparent(traceparent(&headers));
     let mut lines = Lines::of(body);
     let mut report = Report::new(MOST_RESULTS);
     let mut stopped = None;
@@ -124,6 +122,7 @@ pub(crate) async fn events(
     writer.send_days().await?;
     writer.ask(Step::Flush).await?;
     writer.broken = false;
+    service.intake.metrics.add(Door::History, [report.accepted, report.duplicates, report.refused]);
     match stopped {
         Some(denial) => Err(denial),
         None => Ok(Json(report.listing())),
@@ -154,6 +153,16 @@ pub(crate) async fn end(
     let ended = writer.ask(|reply| Step::End { live: request.live, reply }).await?;
     service.sessions.close(&session);
     Ok(Json(json!({"last_tick": ended.last_tick_ms.map(format_instant), "live": ended.live})))
+}
+
+/// `POST /v1/history/{session}/leave`: leaves a session in the middle. The next to open one goes on where it got to, at once.
+pub(crate) async fn leave(
+    State(service): State<Arc<Service>>,
+    Path(session): Path<String>,
+) -> Result<Json<Value>, Denial> {
+    let session = service.sessions.find(&session)?;
+    service.sessions.close(&session);
+    Ok(Json(json!({"left": session.id})))
 }
 
 async fn read_json<T: Default + for<'de> Deserialize<'de>>(body: Body) -> Result<T, Denial> {

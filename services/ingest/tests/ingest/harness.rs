@@ -23,14 +23,19 @@ pub const SCORECARD: &str = include_str!("../../../../policies/scorecard.toml");
 pub struct World {
     pub log: MemoryLog,
     pub store: SaveStore,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl World {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = SaveStore::open(&format!("sqlite://{}", dir.path().join("store.db").display())).await.unwrap();
-        Self { log: MemoryLog::with_topics(&topics::all(PARTITIONS)), store, _dir: dir }
+        let url = format!("sqlite://{}", dir.path().join("store.db").display());
+        Self { _dir: Some(dir), ..Self::with_store(&url).await }
+    }
+
+    pub async fn with_store(url: &str) -> Self {
+        let store = SaveStore::open(url).await.unwrap();
+        Self { log: MemoryLog::with_topics(&topics::all(PARTITIONS)), store, _dir: None }
     }
 
     /// An instance that holds `control`.
@@ -49,6 +54,7 @@ impl World {
         let stopping = shutdown.clone();
         let server =
             tokio::spawn(async move { tiermesh_service_host::serve(listener, router, &stopping).await.unwrap() });
+        tiermesh_service_host::install_tls();
         let instance = Instance { ingest, url, client: Client::new(), shutdown, server };
         eventually("ready", async || instance.get("/readyz").await.status() == 200).await;
         instance
@@ -107,6 +113,7 @@ pub fn settings() -> Settings {
         ack_limit: Duration::from_secs(5),
         cut_points_limit: Duration::from_secs(5),
         save_interval: Duration::from_millis(1),
+        require_keys: false,
         ..Settings::default()
     }
 }

@@ -3,8 +3,13 @@
 
 mod control;
 mod events;
+mod grpc;
 mod harness;
 mod history;
+mod inbound;
+mod keys;
 mod limits;
 mod policies;
+mod rates;
+mod routes;
 mod scoring;
