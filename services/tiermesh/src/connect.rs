@@ -38,6 +38,11 @@ pub fn log_dir(data: &std::path::Path) -> PathBuf {
     data.join("log")
 }
 
+/// Where the console of `tiermesh up` keeps its read model.
+pub fn read_model_file(data: &std::path::Path) -> PathBuf {
+    data.join("read-model.db")
+}
+
 /// Durability of topics that are created.
 #[derive(Debug, Clone, Copy)]
 pub struct Replication {
@@ -50,17 +55,23 @@ pub struct Replication {
 /// Connects to Kafka.
 #[cfg(feature = "kafka")]
 pub fn kafka(args: &KafkaArgs, replication: Option<Replication>) -> Result<Arc<dyn EventLog>, CommandError> {
-    use tiermesh_event_log::kafka::{KafkaLog, KafkaSettings};
-    let Some(brokers) = &args.kafka else {
-        return Err("--kafka (or TIERMESH_KAFKA) must name Kafka's brokers, as host:port".into());
-    };
-    let mut settings = KafkaSettings::new(brokers);
-    settings.extra = args.properties()?;
+    let mut settings = kafka_settings(args)?;
     if let Some(replication) = replication {
         settings.replication_factor = replication.factor;
         settings.min_insync_replicas = replication.min_in_sync;
     }
-    Ok(Arc::new(KafkaLog::new(settings)?))
+    Ok(Arc::new(tiermesh_event_log::kafka::KafkaLog::new(settings)?))
+}
+
+/// How to reach Kafka.
+#[cfg(feature = "kafka")]
+pub fn kafka_settings(args: &KafkaArgs) -> Result<tiermesh_event_log::kafka::KafkaSettings, CommandError> {
+    let Some(brokers) = &args.kafka else {
+        return Err("--kafka (or TIERMESH_KAFKA) must name Kafka's brokers, as host:port".into());
+    };
+    let mut settings = tiermesh_event_log::kafka::KafkaSettings::new(brokers);
+    settings.extra = args.properties()?;
+    Ok(settings)
 }
 
 /// Connects to Kafka.

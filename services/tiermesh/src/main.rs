@@ -4,14 +4,22 @@
 
 mod cli;
 mod connect;
+mod console;
+mod dead_letters;
+mod doctor;
+mod explain;
 mod export;
+mod healthcheck;
 mod input;
+mod keys;
+mod manual;
 mod policy;
 mod reading;
 mod ready;
 mod send;
 mod serve;
 mod simulate;
+mod tail;
 mod topics;
 mod up;
 mod verify;
@@ -22,6 +30,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    tiermesh_service_host::install_tls();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

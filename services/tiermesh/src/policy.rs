@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use tiermesh_domain::policy::{self, Document};
 
-use crate::{cli::CommandError, ready};
+use crate::{cli::CommandError, ready, send::KeyArgs};
 
 /// Checks policy files, and puts them in force.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Says what is wrong with policy files, with line and column.
+    #[command(after_help = "Example:\n  tiermesh policy check ./draft.toml")]
     Check {
         /// Policy files, or names of ready policies.
         #[arg(required = true)]
@@ -27,6 +28,7 @@ enum Command {
         json: bool,
     },
     /// Puts policies in force, from the next record on.
+    #[command(after_help = "Example:\n  tiermesh policy activate scorecard ./draft.toml --to http://127.0.0.1:7171")]
     Activate {
         /// Policy files, or names of ready policies.
         #[arg(required = true)]
@@ -34,6 +36,8 @@ enum Command {
         /// Where ingest listens.
         #[arg(long, value_name = "URL", env = "TIERMESH_URL", default_value = crate::send::DEFAULT_URL)]
         to: String,
+        #[command(flatten)]
+        key: KeyArgs,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
@@ -44,9 +48,9 @@ enum Command {
 pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
     match args.command {
         Command::Check { files, json } => Ok(check(&files, json)),
-        Command::Activate { files, to, json } => {
+        Command::Activate { files, to, key, json } => {
             for file in files {
-                let answer = activate(&to, &file, &ready::text_of(&file)?).await?;
+                let answer = activate(&to, &key, &file, &ready::text_of(&file)?).await?;
                 if json {
                     println!("{answer}");
                 } else {
@@ -83,11 +87,16 @@ fn check(files: &[String], json: bool) -> ExitCode {
 }
 
 /// Puts one policy in force through ingest; its answer.
-pub async fn activate(to: &str, file: &str, text: &str) -> Result<serde_json::Value, CommandError> {
-    let response = reqwest::Client::new()
+pub async fn activate(to: &str, key: &KeyArgs, file: &str, text: &str) -> Result<serde_json::Value, CommandError> {
+    if !to.starts_with("http://") && !to.starts_with("https://") {
+        return Err(format!("--to {to:?}: expected http://HOST:PORT; did you mean --to http://{to}?").into());
+    }
+    let request = reqwest::Client::new()
         .post(format!("{}/v1/policies", to.trim_end_matches('/')))
         .header("content-type", "application/toml")
-        .body(text.to_owned())
+        .body(text.to_owned());
+    let response = key
+        .show(request)
         .send()
         .await
         .map_err(|error| format!("ingest at {to} can't be reached: {error}; is it running? name it with --to"))?;

@@ -3,6 +3,15 @@
 use tiermesh_event_log::{EventLog, LogError, Record};
 use tiermesh_processing::origin_of;
 
+/// That a flag's text is no instant; of a day alone, the instant that is likely meant.
+pub fn not_an_instant(flag: &str, text: &str) -> String {
+    let midnight = format!("{text}T00:00:00Z");
+    match tiermesh_domain::time::parse_instant(&midnight) {
+        Some(_) => format!("{flag} {text:?}: a day is no instant; for its beginning in UTC say {flag} {midnight}"),
+        None => format!("{flag} {text:?}: an instant is meant, such as 2011-12-10T00:00:00Z"),
+    }
+}
+
 /// How many records are asked for at a time.
 const BATCH: usize = 10_000;
 
@@ -55,4 +64,14 @@ pub async fn each_output(
         take(record)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_day_is_answered_with_its_beginning() {
+        let said = super::not_an_instant("--until", "2011-12-10");
+        assert!(said.contains("--until 2011-12-10T00:00:00Z"), "{said}");
+        assert!(super::not_an_instant("--at", "yesterday").contains("such as"));
+    }
 }

@@ -9,6 +9,11 @@ pub const POLICIES: [(&str, &str); 5] = [
     ("scorecard", include_str!("../../../policies/scorecard.toml")),
 ];
 
+/// What the demo begins with: a score card that suits its shop stands for the ready one.
+pub const DEMO: [(&str, &str); 5] = [POLICIES[0], POLICIES[1], POLICIES[2], POLICIES[3], ("scorecard", DEMO_SCORECARD)];
+
+const DEMO_SCORECARD: &str = include_str!("../../../policies/demo-scorecard.toml");
+
 /// The settings of the loss signals, as they ship.
 pub const LOSS_SIGNALS: &str = POLICIES[2].1;
 
@@ -27,7 +32,7 @@ pub fn text_of(name: &str) -> Result<String, String> {
 mod tests {
     #[test]
     fn every_ready_policy_is_valid_and_named_as_its_file() {
-        for (name, text) in super::POLICIES {
+        for (name, text) in super::POLICIES.into_iter().chain(super::DEMO) {
             let document = tiermesh_domain::policy::parse(text).unwrap();
             let found = match &document {
                 tiermesh_domain::policy::Document::Tiers(policy) => &policy.name,

@@ -16,7 +16,7 @@ use tiermesh_domain::{
 };
 use tiermesh_proto::v1::Fact;
 
-use crate::{cli::CommandError, input::InputArgs, ready};
+use crate::{cli::CommandError, input::InputArgs, reading::not_an_instant, ready};
 
 /// Runs history through policies, on the spot: no server, no Kafka.
 #[derive(Debug, clap::Args)]
@@ -46,8 +46,7 @@ pub struct Args {
 
 /// Runs it. Refused events are told on standard error and leave the rest as it is.
 pub fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let until = parse_instant(&args.until)
-        .ok_or_else(|| format!("--until {:?}: an instant such as 2011-12-10T00:00:00Z is meant", args.until))?;
+    let until = parse_instant(&args.until).ok_or_else(|| not_an_instant("--until", &args.until))?;
     let documents = documents(&args.policy)?;
     let (facts, refused) = read(&args)?;
     let accepted = facts.len();

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use comfy_table::Table;
-use tiermesh_event_log::topics::{DEFAULT_PARTITIONS, all};
+use tiermesh_event_log::{
+    LogError, TopicDifference,
+    topics::{DEFAULT_PARTITIONS, all},
+};
 use tiermesh_service_host::KafkaArgs;
 
 use crate::{
@@ -39,7 +42,10 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
     let replication = Replication { factor: args.replication, min_in_sync: args.min_in_sync };
     let log = kafka(&args.kafka, Some(replication))?;
     let topics = all(args.partitions);
-    let differences = if args.create { log.create_topics(&topics).await? } else { log.check_topics(&topics).await? };
+    let differences = match args.create {
+        true => log.create_topics(&topics).await.map_err(|error| not_created(&error, &args))?,
+        false => log.check_topics(&topics).await?,
+    };
     if args.json {
         let rows: Vec<serde_json::Value> = differences
             .iter()
@@ -55,11 +61,96 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
             table.add_row([&difference.topic, &difference.what, &difference.expected, &difference.found]);
         }
         println!("{table}");
-        if !args.create {
-            println!(
-                "`tiermesh topics --create` creates what is missing; settings are for Kafka's own tools to change."
-            );
+        for hint in hints(&differences, &args) {
+            println!("{hint}");
         }
     }
     Ok(ExitCode::from(u8::from(!differences.is_empty())))
+}
+
+/// What to do about differences.
+fn hints(differences: &[TopicDifference], args: &Args) -> Vec<String> {
+    let any = |found: &dyn Fn(&TopicDifference) -> bool| differences.iter().any(found);
+    let mut hints = Vec::new();
+    if any(&|difference| difference.what == "missing") && !args.create {
+        hints.push(format!("To make what is missing: tiermesh topics {} --create", options(args)));
+    }
+    if any(&|difference| difference.what == "partitions") {
+        hints.push(
+            "The number of partitions can't be changed, since customers would move: if the mesh was made with \
+                    another, say so with --partitions."
+                .to_owned(),
+        );
+    }
+    if any(&|difference| difference.what != "missing" && difference.what != "partitions") {
+        hints.push(
+            "Settings of topics that exist are for Kafka's own tools to change (kafka-configs.sh --alter).".to_owned(),
+        );
+    }
+    hints
+}
+
+/// The options that were given, to be repeated. Properties may hold passwords.
+fn options(args: &Args) -> String {
+    let kafka = args.kafka.kafka.as_deref().unwrap_or("HOST:9092");
+    let mut options = format!(
+        "--kafka {kafka} --partitions {} --replication {} --min-in-sync {}",
+        args.partitions, args.replication, args.min_in_sync
+    );
+    if !args.kafka.kafka_property.is_empty() {
+        options.push_str(" --kafka-property …");
+    }
+    options
+}
+
+/// Why topics could not be made, and what to do about it.
+fn not_created(error: &LogError, args: &Args) -> String {
+    let text = error.to_string();
+    let few = ["InvalidReplicationFactor", "INVALID_REPLICATION_FACTOR", "Replication factor", "replication factor"];
+    if few.iter().any(|word| text.contains(word)) {
+        let factor = args.replication;
+        return format!(
+            "{text}; the cluster has fewer brokers than the {factor} copies asked for: with a single broker say \
+             --replication 1 --min-in-sync 1"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(more: &[&str]) -> Args {
+        Command::try_parse_from([&["topics", "--kafka", "k:9092"], more].concat()).unwrap().args
+    }
+
+    fn difference(what: &str) -> TopicDifference {
+        let text = str::to_owned;
+        TopicDifference { topic: text("t"), what: text(what), expected: text("1"), found: text("2") }
+    }
+
+    #[test]
+    fn hints_repeat_the_options_but_for_secrets() {
+        let args = args(&["--partitions", "8", "--replication", "1", "--kafka-property", "sasl.password=secret"]);
+        let hint = hints(&[difference("missing")], &args).concat();
+        assert!(hint.contains("--kafka k:9092 --partitions 8 --replication 1 --min-in-sync 2"), "{hint}");
+        assert!(!hint.contains("secret") && hint.ends_with("--create"), "{hint}");
+        assert!(hints(&[difference("partitions")], &args).concat().contains("--partitions"));
+        assert!(hints(&[difference("retention.ms")], &args).concat().contains("kafka-configs"));
+    }
+
+    #[test]
+    fn too_few_brokers_are_answered_with_what_to_say() {
+        let error = LogError::Unavailable("creating topic `control`: InvalidReplicationFactor".to_owned());
+        assert!(not_created(&error, &args(&["--create"])).contains("--replication 1 --min-in-sync 1"));
+    }
 }

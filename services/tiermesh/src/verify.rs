@@ -10,7 +10,7 @@ use std::{
 };
 
 use comfy_table::Table;
-use tiermesh_batch::{CutPointsFrom, standings};
+use tiermesh_batch::{CutPointsFrom, standings, waits_for_review};
 use tiermesh_domain::{
     policy::{self, Document, Method, Policy},
     scoring::CUT_POINT_INTERVAL_MS,
@@ -251,7 +251,9 @@ fn compare(policy: &Policy, logs: &[PartitionLog], said: &[Vec<TierChange>], ver
         for customer in customers {
             let recomputed = recomputed.get(customer).map(|standing| standing.tier.clone());
             let said = last.get(customer).map(|tier| (*tier).to_owned());
-            if recomputed != said {
+            // Under review the values alone don't decide: what stands may be a tier that is left at the review only.
+            let waits = matches!((&said, &recomputed), (Some(held), Some(now)) if waits_for_review(policy, held, now));
+            if recomputed != said && !waits {
                 let (customer, policy) = (customer.to_owned(), policy.name.clone());
                 verdict.differences.push(Difference { customer, policy, recomputed, said });
             }

@@ -25,7 +25,7 @@ pub(super) fn read(
                 Some(line) => Ok(line),
                 None => Err(format!("the line is longer than {LONGEST_LINE} bytes")),
             };
-            return Some(Ok(Event { place: format!("{name}:{number}"), json }));
+            return Some(Ok(Event { place: format!("{name}:{number}"), json, row: None }));
         }
     }))
 }

@@ -32,6 +32,8 @@ pub(crate) struct Event {
     pub place: String,
     /// The event's JSON, or why the row gives none.
     pub json: Result<Vec<u8>, String>,
+    /// What a row that gives none holds, column by column.
+    pub row: Option<serde_json::Value>,
 }
 
 type Events = Box<dyn Iterator<Item = Result<Event, CommandError>> + Send>;

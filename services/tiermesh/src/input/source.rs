@@ -76,9 +76,21 @@ fn kept(mut reader: impl Read) -> io::Result<File> {
 fn unpacked(reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut reader = BufReader::with_capacity(256 << 10, reader);
     if peek(&mut reader, 2)?.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(MultiGzDecoder::new(reader)));
+        return Ok(Box::new(Unpacked(MultiGzDecoder::new(reader))));
     }
     Ok(Box::new(reader))
+}
+
+/// What gzip holds, with errors that say so.
+struct Unpacked<R>(MultiGzDecoder<R>);
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let broken = |error: io::Error| {
+            io::Error::new(error.kind(), format!("its gzip is broken or cut off ({error}); pack it again"))
+        };
+        self.0.read(buffer).map_err(broken)
+    }
 }
 
 /// The first bytes, left where they are. Fewer only if a pipe gives fewer at first.

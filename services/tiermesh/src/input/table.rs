@@ -1,12 +1,28 @@
 //! CSV: a row is an event, by a mapping.
 
 use csv::{ByteRecord, ReaderBuilder};
+use serde_json::Value;
 
 use super::{Event, mapping::Mapping, source::Source};
 use crate::cli::CommandError;
 
 /// Longest cell taken, in bytes.
 const LONGEST_CELL: usize = 64 << 10;
+
+/// So many cells are kept of a row that gives no event.
+const KEPT_CELLS: usize = 200;
+/// So much of a cell is kept of a row that gives no event.
+const KEPT_OF_CELL: usize = 4 << 10;
+
+/// A row as it can be shown: what stands in which column.
+fn columns(header: &[String], row: &ByteRecord) -> Value {
+    let cells = row.iter().enumerate().take(KEPT_CELLS).map(|(at, cell)| {
+        let column = header.get(at).cloned().unwrap_or_else(|| format!("column {}", at + 1));
+        let cell = cell.get(..KEPT_OF_CELL).unwrap_or(cell);
+        (column, String::from_utf8_lossy(cell).into_owned().into())
+    });
+    Value::Object(cells.collect())
+}
 
 pub(super) fn read(
     source: Source,
@@ -33,6 +49,7 @@ pub(super) fn read(
             true => Err(format!("a cell is longer than {LONGEST_CELL} bytes; is a quote not closed?")),
             false => mapping.event(places, cell).map(|event| event.to_string().into_bytes()),
         };
-        Some(Ok(Event { place: format!("{name}:{line}"), json }))
+        let row = json.is_err().then(|| columns(&header, &row));
+        Some(Ok(Event { place: format!("{name}:{line}"), json, row }))
     }))
 }

@@ -1,5 +1,6 @@
 //! Batches: events of a file as one NDJSON body, and where each of its lines came from.
 
+use super::unreadable::BadRow;
 use crate::{cli::CommandError, input::Event};
 
 /// Most events in a batch.
@@ -14,8 +15,8 @@ pub(super) struct Batch {
     pub(super) body: Vec<u8>,
     /// `file:line` of each.
     pub(super) places: Vec<String>,
-    /// Rows that gave no event: their place and the reason.
-    pub(super) bad_rows: Vec<(String, String)>,
+    /// Rows that gave no event.
+    pub(super) bad_rows: Vec<BadRow>,
 }
 
 impl Batch {
@@ -34,7 +35,7 @@ impl Batch {
                 self.body.push(b'\n');
                 self.places.push(event.place);
             }
-            Err(reason) => self.bad_rows.push((event.place, reason)),
+            Err(reason) => self.bad_rows.push(BadRow { place: event.place, reason, row: event.row }),
         }
     }
 

@@ -12,10 +12,12 @@ use tiermesh_domain::{
 
 use super::{
     SendError,
+    interrupt::Interrupt,
     patience::Patience,
     progress::Progress,
     server::{Failure, Server},
     tally::Tally,
+    unreadable::{self, BadRow},
 };
 use crate::{cli::CommandError, input::Event};
 
@@ -60,6 +62,8 @@ struct History {
     items: Vec<Item>,
     /// Lines that are no events. They go out last: ingest keeps them as dead letters.
     bad: Vec<(String, Vec<u8>)>,
+    /// Rows of which no event could be made.
+    unreadable: Vec<BadRow>,
 }
 
 pub(super) async fn send(
@@ -79,13 +83,22 @@ pub(super) async fn send(
     let (history, read) = read.map_err(SendError::Usage)?;
     *tally = read;
     progress.set_total(history.items.len());
-    // Nothing was readable: going live now would shut the door on the corrected file.
-    let end = End { live: end.live && !history.items.is_empty(), ..end };
-    let mut sending = Sending { server, history: &history, end, session: None, counted: 0, ending: false };
+    unreadable::keep(server, &history.unreadable, &mut patience).await?;
+    // Nothing was readable: going live now, or ticking on to the end, would shut the door on the corrected file.
+    let end = if history.items.is_empty() { End { until: None, live: false } } else { end };
+    let interrupt = Interrupt::watch();
+    let mut sending =
+        Sending { server, history: &history, end, interrupt: &interrupt, session: None, counted: 0, ending: false };
     loop {
         match sending.run(&mut patience, progress, tally).await {
             Ok(()) => break,
-            Err(failure) => patience.bear(sending.judge(failure)).await?,
+            Err(failure) => {
+                let failure = sending.judge(failure);
+                if let Failure::Denied { .. } = failure {
+                    sending.leave().await;
+                }
+                patience.bear(failure).await?;
+            }
         }
         if sending.ending && sending.is_over().await {
             break;
@@ -106,11 +119,12 @@ impl History {
     ) -> Result<Self, CommandError> {
         let mut history = Self::default();
         for event in events {
-            let Event { place, json } = event?;
+            let Event { place, json, row } = event?;
             let json = match json {
                 Ok(json) => json,
                 Err(reason) => {
                     tally.refuse(&place, &reason);
+                    history.unreadable.push(BadRow { place, reason, row });
                     continue;
                 }
             };
@@ -151,6 +165,7 @@ struct Sending<'a> {
     server: &'a Server,
     history: &'a History,
     end: End,
+    interrupt: &'a Interrupt,
     /// The session that was opened last.
     session: Option<String>,
     /// What became of so many items is counted.
@@ -172,6 +187,9 @@ impl Sending<'_> {
         self.counted = self.counted.max(next);
         let items = &self.history.items;
         while next < items.len() {
+            if self.interrupt.is_asked() {
+                return Err(self.break_off(&session, next).await);
+            }
             let until = items.len().min(next + MOST_EVENTS);
             let chunk = items.get(next..until).unwrap_or_default();
             let body = body(chunk.iter().map(|item| item.json.as_slice()));
@@ -190,6 +208,26 @@ impl Sending<'_> {
     async fn post(&self, session: &str, what: &str, body: Bytes) -> Result<Value, Failure> {
         let content_type = if what == "end" { "application/json" } else { "application/x-ndjson" };
         self.server.post(&format!("v1/history/{session}/{what}"), content_type, body).await
+    }
+
+    /// Leaves the session in the middle: the next one goes on from there.
+    async fn break_off(&self, session: &str, sent: usize) -> Failure {
+        let all = self.history.items.len();
+        match self.post(session, "leave", Bytes::new()).await {
+            Ok(_) => Failure::Denied {
+                reason: format!("interrupted after {sent} of {all} events; send the same again, and it goes on"),
+                code: "interrupted".to_owned(),
+            },
+            Err(failure) => failure,
+        }
+    }
+
+    /// Leaves the session after a denial, so that the next attempt doesn't have to wait until it counts as silent.
+    async fn leave(&self) {
+        if let Some(session) = &self.session {
+            // Where this fails too, nothing worse comes of it than that wait.
+            let _ = self.post(session, "leave", Bytes::new()).await;
+        }
     }
 
     async fn send_bad(&self, session: &str, tally: &mut Tally) -> Result<(), Failure> {

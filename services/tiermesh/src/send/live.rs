@@ -9,6 +9,7 @@ use super::{
     progress::Progress,
     server::{Failure, Server},
     tally::Tally,
+    unreadable::{self, BadRow},
 };
 use crate::{cli::CommandError, input::Event};
 
@@ -44,7 +45,9 @@ async fn send_batch(
     patience: &mut Patience,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
-    for (place, reason) in std::mem::take(&mut batch.bad_rows) {
+    let bad_rows = std::mem::take(&mut batch.bad_rows);
+    unreadable::keep(server, &bad_rows, patience).await?;
+    for BadRow { place, reason, .. } in bad_rows {
         tally.refuse(&place, &reason);
     }
     if batch.places.is_empty() {

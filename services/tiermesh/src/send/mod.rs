@@ -2,6 +2,8 @@
 
 mod batches;
 mod history;
+mod interrupt;
+mod key;
 mod live;
 mod patience;
 mod progress;
@@ -9,6 +11,7 @@ mod server;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::{
     path::PathBuf,
@@ -18,15 +21,16 @@ use std::{
 
 use tiermesh_domain::time::{Millis, parse_instant};
 
-pub(crate) use self::tally::Tally;
-use self::{
-    patience::Patience,
-    progress::Progress,
+pub(crate) use self::{
+    key::KeyArgs,
     server::{Failure, Server},
+    tally::Tally,
 };
+use self::{patience::Patience, progress::Progress};
 use crate::{
     cli::CommandError,
     input::{InputArgs, read_events},
+    reading::not_an_instant,
 };
 
 /// Where ingest listens unless said otherwise.
@@ -59,15 +63,25 @@ pub(crate) struct Args {
     /// Where ingest listens.
     #[arg(long, value_name = "URL", env = "TIERMESH_URL", default_value = DEFAULT_URL)]
     to: String,
-    /// How long to try again, in seconds, while ingest can't be reached or is busy.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    retry_for: u64,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// How long to try again, in seconds, while ingest can't be reached or is busy. Unless said, 60 once it was
+    /// reached, and not at all before.
+    #[arg(long, value_name = "SECONDS")]
+    retry_for: Option<u64>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
     /// Print nothing.
     #[arg(long)]
     quiet: bool,
+}
+
+impl Args {
+    /// The same, showing this key.
+    pub(crate) fn with_key(self, key: KeyArgs) -> Self {
+        Self { key, ..self }
+    }
 }
 
 /// Why not everything was sent.
@@ -101,10 +115,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, CommandError> {
 pub(crate) async fn send(args: &Args) -> Result<Tally, SendError> {
     let began = Instant::now();
     let until = until(args).map_err(SendError::Usage)?;
-    let server = Server::at(&args.to).map_err(|error| SendError::Usage(error.to_string().into()))?;
+    let server = Server::at(&args.to, &args.key).map_err(|error| SendError::Usage(error.to_string().into()))?;
     let events = read_events(&args.files, &args.input).map_err(SendError::Usage)?;
     let progress = Progress::start(args.quiet || args.json);
-    let patience = Patience::of(Duration::from_secs(args.retry_for), args.quiet);
+    let patience = Patience::of(args.retry_for.map(Duration::from_secs), args.quiet);
     let mut tally = Tally::default();
     let sent = if args.history {
         let end = history::End { until, live: !args.more };
@@ -126,6 +140,6 @@ fn until(args: &Args) -> Result<Option<Millis>, CommandError> {
     let Some(text) = &args.until else { return Ok(None) };
     match parse_instant(text) {
         Some(until) => Ok(Some(until)),
-        None => Err(format!("--until {text:?}: expected an instant such as 2010-12-01T00:00:00Z").into()),
+        None => Err(not_an_instant("--until", text).into()),
     }
 }

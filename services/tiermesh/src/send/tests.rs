@@ -1,7 +1,20 @@
 //! Sending to an ingest of this process, on the memory log.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use axum::{
+    http::{StatusCode, header::RETRY_AFTER},
+    response::IntoResponse,
+};
 use clap::Parser;
 use serde_json::json;
 use tiermesh_event_log::{
@@ -47,7 +60,8 @@ impl World {
         let runtime = Runtime::new().unwrap();
         let started = runtime.spawn(async move {
             let store = SaveStore::open(&store).await.unwrap();
-            let settings = Settings { tick_interval: Duration::from_secs(3_600), ..Settings::default() };
+            let settings =
+                Settings { tick_interval: Duration::from_secs(3_600), require_keys: false, ..Settings::default() };
             let ingest = Ingest::start(log, store, settings, Clock::system(), &Health::default()).await.unwrap();
             let listener = bind(address).await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -176,6 +190,31 @@ async fn nobody_there() {
     let missing = world.dir.path().join("missing.ndjson");
     assert!(matches!(run(address, &[], &missing).await, Err(SendError::Usage(_))));
     assert!(matches!(run(address, &["--history", "--until", "soon"], &file).await, Err(SendError::Usage(_))));
+}
+
+#[tokio::test]
+async fn who_is_asked_to_wait_waits_and_goes_on() {
+    let world = World::new();
+    let file = world.file("a.ndjson", orders(10));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let answer = move || {
+        let times = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if times < 2 {
+                let error = json!({"error": {"code": "rate-limited", "reason": "later"}});
+                return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], axum::Json(error)).into_response();
+            }
+            axum::Json(json!({"accepted": 10, "duplicates": 0, "refused": 0, "results": []})).into_response()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = axum::Router::new().route("/v1/events", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    // No failure is borne at all, and this is none.
+    let tally = run(address, &["--retry-for", "0"], &file).await.unwrap();
+    assert_eq!((tally.accepted, asked.load(Ordering::SeqCst)), (10, 3));
 }
 
 #[tokio::test]

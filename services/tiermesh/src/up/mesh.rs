@@ -1,24 +1,48 @@
 //! The embedded mesh: a log, a store, and every service, started and stopped in good order.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
-
-use tiermesh_event_log::{
-    EventLog, LogError,
-    embedded::{EmbeddedLog, OpenOptions},
-    topics::{CONTROL, CUSTOMER_EVENTS, all},
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
 };
-use tiermesh_ingest::{Clock, Denial, Ingest, IngestArgs, Service};
-use tiermesh_processing::{RunError, ServiceContext};
-use tiermesh_proto::v1::control::Control;
+
+use tiermesh_console::Console;
+use tiermesh_event_log::{
+    EventLog,
+    embedded::{EmbeddedLog, OpenOptions},
+    topics::{CUSTOMER_EVENTS, DEFAULT_EMBEDDED_PARTITIONS, all},
+};
+use tiermesh_ingest::{Clock, Ingest, IngestArgs, Settings};
+use tiermesh_notification::{Notification, Routes};
+use tiermesh_processing::ServiceContext;
 use tiermesh_service_host::{Health, Shutdown, bind, serve};
 use tiermesh_store::SaveStore;
-use tokio::{
-    sync::{Mutex, mpsc},
-    task::JoinHandle,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
 
-use crate::{cli::CommandError, connect::log_dir, reading::each_record, ready};
+use super::{
+    beginning::{activate_all, has_nothing_but_ready_policies},
+    stages::Stages,
+};
+use crate::{
+    cli::CommandError,
+    connect::{log_dir, read_model_file},
+};
+
+/// How to start a mesh.
+pub struct Options<'a> {
+    /// Where log and state are kept.
+    pub data: &'a Path,
+    /// Partitions of a new mesh.
+    pub partitions: Option<u32>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Ingest's own.
+    pub ingest: IngestArgs,
+    /// Who is told of what.
+    pub routes: Routes,
+    /// What a new mesh begins with: name and text of each.
+    pub policies: &'a [(&'a str, &'a str)],
+}
 
 /// Every service in this process.
 pub struct Mesh {
@@ -29,134 +53,129 @@ pub struct Mesh {
     pub is_new: bool,
     /// The saves.
     pub store: SaveStore,
+    read_model: SaveStore,
     ingest: Ingest,
     serving: JoinHandle<std::io::Result<()>>,
-    folding: Vec<JoinHandle<()>>,
-    stop_folding: CancellationToken,
-    failures: Mutex<mpsc::UnboundedReceiver<RunError>>,
+    stages: Stages,
 }
 
 impl Mesh {
-    /// Starts everything; a mesh that is new gets the ready policies.
-    pub async fn start(
-        data: &Path,
-        partitions: u32,
-        listen: SocketAddr,
-        ingest: IngestArgs,
-        shutdown: &Shutdown,
-    ) -> Result<Self, CommandError> {
+    /// Starts everything; a mesh that is new gets the policies.
+    pub async fn start(options: Options<'_>, shutdown: &Shutdown) -> Result<Self, CommandError> {
+        let Options { data, partitions, listen, ingest, routes, policies } = options;
         // The address first: it is what most often is taken.
         let listener = bind(listen).await?;
         let address = listener.local_addr()?;
-        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(log_dir(data), OpenOptions::default()).await?);
-        // A mesh that exists keeps its partitions.
-        let partitions = log.partitions(CUSTOMER_EVENTS.name).await.unwrap_or(partitions);
-        let differences = log.create_topics(&all(partitions)).await?;
-        if let Some(difference) = differences.first() {
-            let (topic, what) = (&difference.topic, &difference.what);
-            return Err(format!("the log in {} has another {what} of topic `{topic}`", data.display()).into());
-        }
+        let log = open_log(data, partitions).await?;
         let is_new = has_nothing_but_ready_policies(&*log).await?;
         let store = SaveStore::open(&format!("sqlite://{}", data.join("state.db").display())).await?;
+        let read_model = SaveStore::open(&format!("sqlite://{}", read_model_file(data).display())).await?;
         let health = Health::default();
-        let ingest = Ingest::start(Arc::clone(&log), store.clone(), ingest.into(), Clock::system(), &health).await?;
+        let inbound = ingest.read_inbound(None)?;
+        let mut settings = Settings { inbound, ..Settings::from(ingest) };
+        // Who can reach the loopback address is on this machine.
+        settings.require_keys &= !address.ip().is_loopback();
+        let ingest = Ingest::start(Arc::clone(&log), store.clone(), settings, Clock::system(), &health).await?;
         if is_new {
             // Before the door opens: no event may come before the policies.
-            activate_ready_policies(&ingest.service()).await?;
+            activate_all(&ingest.service(), policies).await?;
         }
-        let router = ingest.router().merge(health.router());
+        // In the order of the flow, which is that of the stop: whoever is behind hears all that those before it say.
+        let mut stages = Stages::default();
+        let folding = stages.add();
+        let stop = folding.stop();
+        let context = ServiceContext { log: Arc::clone(&log), store: store.clone(), stop, health: health.clone() };
+        folding.run(tiermesh_scoring::run(context.clone()));
+        folding.run(tiermesh_churn_warning::run(context));
+        let notification =
+            Notification::open(Arc::clone(&log), store.clone(), routes, Default::default(), &health).await?;
+        let console = Console::start(Arc::clone(&log), read_model.clone(), &health, shutdown).await?;
+        // Both show customers, and notification can be made to tell again: not for anyone who can reach the address.
+        let guarded = ingest.guard(notification.router().merge(console.router()));
+        let router = ingest.router().merge(guarded).merge(health.router());
+        let telling = stages.add();
+        telling.run(notification.run(telling.stop()));
+        let showing = stages.add();
+        showing.run(show(console, showing.stop()));
         let serving = {
             let shutdown = shutdown.clone();
             tokio::spawn(async move { serve(listener, router, &shutdown).await })
         };
-        let stop_folding = CancellationToken::new();
-        let context = ServiceContext { log: Arc::clone(&log), store: store.clone(), stop: stop_folding.clone() };
-        let (failed, failures) = mpsc::unbounded_channel();
-        let folding = vec![
-            fold(tiermesh_scoring::run(context.clone()), failed.clone()),
-            fold(tiermesh_churn_warning::run(context), failed),
-        ];
-        let failures = Mutex::new(failures);
-        Ok(Self { address, log, is_new, store, ingest, serving, folding, stop_folding, failures })
+        Ok(Self { address, log, is_new, store, read_model, ingest, serving, stages })
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// How to reach it from this machine.
+    pub fn local_url(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        format!("http://{address}")
+    }
+
+    /// Whether only who shows a key gets in.
+    pub fn asks_for_keys(&self) -> bool {
+        self.ingest.asks_for_keys()
     }
 
     /// Waits until a service has stopped with something that only a person can mend.
     pub async fn failed(&self) -> String {
-        match self.failures.lock().await.recv().await {
-            Some(error) => error.to_string(),
-            None => "every service has stopped".to_owned(),
-        }
+        self.stages.failed().await
     }
 
-    /// Stops in the order of the flow: the door, then those who fold, so that nothing waits unsaved.
+    /// Stops in the order of the flow: the door first, so that nothing waits unsaved.
     pub async fn stop(self, shutdown: &Shutdown) {
-        let Self { ingest, serving, folding, stop_folding, .. } = self;
+        let Self { ingest, serving, stages, store, read_model, .. } = self;
         shutdown
             .drain(async move {
                 // What it says of how the door closed is logged where it happens.
                 let _ = serving.await;
                 ingest.stop().await;
-                stop_folding.cancel();
-                for task in folding {
-                    let _ = task.await;
-                }
+                stages.stop().await;
+                store.close().await;
+                read_model.close().await;
             })
             .await;
     }
 }
 
-/// Whether `control` says nothing yet but how facts are folded and, if a first start was cut off, ready policies.
-async fn has_nothing_but_ready_policies(log: &dyn EventLog) -> Result<bool, LogError> {
-    let end = log.extent(CONTROL.name, 0).await?.end;
-    // The birth record, and the one that activates the logic.
-    if end > ready::POLICIES.len() as u64 + 2 {
-        return Ok(false);
-    }
-    let is_ready = |text: &str| ready::POLICIES.iter().any(|(_, ready)| *ready == text);
-    let mut nothing_else = true;
-    each_record(log, CONTROL.name, 0, |record| {
-        nothing_else &= match CONTROL.decode(&record)?.control {
-            Some(Control::LogicActivated(_)) => true,
-            Some(Control::PolicyActivated(activated)) => is_ready(&activated.text),
-            Some(Control::DetectorsActivated(activated)) => is_ready(&activated.text),
-            _ => false,
-        };
-        Ok(())
-    })
-    .await?;
-    Ok(nothing_else)
+/// Runs the console until it is told to stop, or can't go on.
+async fn show(
+    mut console: Console,
+    stop: tokio_util::sync::CancellationToken,
+) -> Result<(), tiermesh_processing::RunError> {
+    let outcome = tokio::select! {
+        outcome = console.failed() => outcome,
+        () = stop.cancelled() => Ok(()),
+    };
+    console.stop().await;
+    outcome
 }
 
-async fn activate_ready_policies(service: &Service) -> Result<(), CommandError> {
-    for (name, text) in ready::POLICIES {
-        activate(service, text).await.map_err(|denial| format!("policy {name}: {denial}"))?;
+/// Opens the log, with all of its topics.
+async fn open_log(data: &Path, partitions: Option<u32>) -> Result<Arc<dyn EventLog>, CommandError> {
+    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(log_dir(data), OpenOptions::default()).await?);
+    let partitions = partitions_of(&*log, partitions, data).await;
+    let differences = log.create_topics(&all(partitions)).await?;
+    if let Some(difference) = differences.first() {
+        let (topic, what) = (&difference.topic, &difference.what);
+        return Err(format!("the log in {} has another {what} of topic `{topic}`", data.display()).into());
     }
-    Ok(())
+    Ok(log)
 }
 
-async fn activate(service: &Service, text: &str) -> Result<(), Denial> {
-    loop {
-        match service.activate(text).await {
-            // It is about to hold `control`.
-            Err(Denial::Starting) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
-            activated => return activated.map(|_| ()),
+/// How many partitions the mesh has: one that exists keeps its own.
+async fn partitions_of(log: &dyn EventLog, asked: Option<u32>, data: &Path) -> u32 {
+    match (log.partitions(CUSTOMER_EVENTS.name).await, asked) {
+        (Ok(existing), Some(asked)) if existing != asked => {
+            let data = data.display();
+            tracing::warn!(
+                "--partitions {asked} is passed over: the mesh in {data} has {existing}, and they can't be changed \
+                 later, since customers would move; for another number name a new --data directory"
+            );
+            existing
         }
+        (Ok(existing), _) => existing,
+        (Err(_), asked) => asked.unwrap_or(DEFAULT_EMBEDDED_PARTITIONS),
     }
-}
-
-fn fold(
-    service: impl Future<Output = Result<(), RunError>> + Send + 'static,
-    failed: mpsc::UnboundedSender<RunError>,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(error) = service.await {
-            // Nobody listens any more only once the mesh is stopping.
-            let _ = failed.send(error);
-        }
-    })
 }

@@ -1,0 +1,64 @@
+//! `tiermesh healthcheck`: whether a service is ready, as an exit code; for containers that have no other client.
+
+use std::{process::ExitCode, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::cli::CommandError;
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// Asks a service whether it is ready: exit status 0 if it is, 1 if not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tiermesh healthcheck --url http://127.0.0.1:7172/readyz")]
+pub struct Args {
+    /// What to ask: the service's /readyz, or /healthz for whether it lives at all.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7171/readyz")]
+    url: String,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a service answers about its health.
+pub struct Answer {
+    /// It is well.
+    pub well: bool,
+    /// What it says, or why it says nothing.
+    pub said: String,
+}
+
+/// Runs it.
+pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let answer = ask(&args.url).await;
+    if args.json {
+        println!("{}", json!({"url": args.url, "well": answer.well, "said": answer.said}));
+    } else {
+        println!("{}: {}", args.url, answer.said);
+    }
+    Ok(ExitCode::from(u8::from(!answer.well)))
+}
+
+/// Asks once.
+pub async fn ask(url: &str) -> Answer {
+    let client = reqwest::Client::builder().timeout(LIMIT).build();
+    let asked = async { client?.get(url).send().await };
+    match asked.await {
+        Ok(response) => {
+            let (status, body) = (response.status(), response.json::<Value>().await.unwrap_or_default());
+            let waiting = body["waiting"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let waiting = waiting.collect::<Vec<_>>().join(", ");
+            let said = match (status.is_success(), waiting.is_empty()) {
+                (true, _) => "ready".to_owned(),
+                (false, true) => format!("answers {status}"),
+                (false, false) => format!("not ready: waits for {waiting}"),
+            };
+            Answer { well: status.is_success(), said }
+        }
+        Err(error) if error.is_builder() => {
+            Answer { well: false, said: format!("{error}; expected http://HOST:PORT/readyz") }
+        }
+        Err(_) => Answer { well: false, said: format!("no answer within {} s; is it running there?", LIMIT.as_secs()) },
+    }
+}
