@@ -1,4 +1,4 @@
-//! Kafka and PostgreSQL for tests: real servers, found or started, never skipped.
+//! Kafka, PostgreSQL and a browser for tests: real ones, found or started, never skipped.
 //!
 //! [`kafka()`] and [`postgres()`] give a test process one shared server each; [`KafkaServer`] and [`PostgresServer`]
 //! are servers of a test's own, to stop and start again. Where they come from, in this order:
@@ -9,6 +9,8 @@
 //! 3. a JDK and Maven for Kafka, the system's PostgreSQL binaries; on a Debian where the tests run as root, missing
 //!    ones are installed.
 //!
+//! [`browser()`] is a Chromium of a test's own: the machine's, installed likewise.
+//!
 //! If all that fails the test panics and says what was tried. All functions block, inside a tokio runtime or not.
 #![forbid(unsafe_code)]
 #![allow(
@@ -18,6 +20,7 @@
     reason = "a test helper: a clear panic is its error report, and it deals in clocks, processes and random names"
 )]
 
+mod browser;
 mod container;
 mod guardian;
 mod kafka;
@@ -26,6 +29,7 @@ mod postgres;
 mod programs;
 mod wait;
 
+pub use browser::{Browser, browser};
 pub use kafka::{KafkaServer, kafka};
 pub use ports::free_port;
 pub use postgres::{PostgresServer, postgres};
