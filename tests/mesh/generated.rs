@@ -9,6 +9,8 @@ use tiermesh_domain::{
 };
 use tiermesh_proto::v1::Fact;
 
+use crate::data::policy_text;
+
 /// Facts, and how long to look at them.
 #[derive(Debug, Clone)]
 pub struct History {
@@ -47,6 +49,29 @@ pub fn history() -> impl Strategy<Value = History> {
             happenings.into_iter().enumerate().map(|(number, happening)| fact(number, happening)).collect();
         History { facts, until }
     })
+}
+
+/// The ready policies that rank their tiers, each with a review of some kind, in some time zone, and with bounds that
+/// generated customers pass in both directions.
+pub fn reviewed() -> impl Strategy<Value = Vec<String>> {
+    let review = prop_oneof![Just("day"), Just("month"), Just("quarter"), Just("half-year"), Just("year")];
+    let moment = || prop_oneof![Just("immediately"), Just("at-review")];
+    let zone = prop_oneof![3 => Just("UTC"), 1 => Just("Europe/London"), 1 => Just("Asia/Shanghai")];
+    let one = (review, moment(), moment(), zone);
+    proptest::collection::vec(one, 3).prop_map(|chosen| {
+        let named = ["abc", "pyramid", "scorecard"].into_iter().zip(chosen);
+        named.map(|(name, (review, up, down, zone))| reviewed_as(name, review, up, down, zone)).collect()
+    })
+}
+
+/// A ready policy with that review.
+pub fn reviewed_as(name: &str, review: &str, upgrade: &str, downgrade: &str, zone: &str) -> String {
+    let qualification = format!("review = \"{review}\"\nupgrade = \"{upgrade}\"\ndowngrade = \"{downgrade}\"");
+    policy_text(name)
+        .replace("review = \"continuous\"", &qualification)
+        .replace("time_zone = \"UTC\"", &format!("time_zone = \"{zone}\""))
+        .replace("full_at = 500000", "full_at = 4000")
+        .replace("full_at = 12\n", "full_at = 4\n")
 }
 
 /// The same facts in another order, a tenth of them twice.

@@ -134,7 +134,7 @@ fn undisturbed<P: Processor>(mesh: &Mesh, processor: &P) -> Outputs {
 }
 
 /// What a service said is what it would have said undisturbed: all of it, and nothing else.
-fn assert_undisturbed<P: Processor>(mesh: &Mesh, processor: &P) {
+pub(crate) fn assert_undisturbed<P: Processor>(mesh: &Mesh, processor: &P) {
     let service = processor.service();
     let least = undisturbed(mesh, processor);
     assert!(!least.is_empty(), "{service} had nothing to say: the test tests nothing");

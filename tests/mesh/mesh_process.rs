@@ -1,6 +1,7 @@
 //! The built `tiermesh` as processes of its own: services that run, are killed and come back, and tools that are run.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{Read, Write},
     net::TcpStream,
@@ -21,6 +22,7 @@ const TOLD_LINES: usize = 60;
 pub(crate) struct Process {
     name: String,
     arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
     port: u16,
     log: PathBuf,
     child: Option<Child>,
@@ -40,8 +42,22 @@ impl Process {
         let port = free_port();
         let mut arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         arguments.extend(["--listen".to_owned(), format!("127.0.0.1:{port}")]);
+        // Keys have tests of their own.
+        let environment = BTreeMap::from([("TIERMESH_NO_KEYS".to_owned(), "true".to_owned())]);
+        Self::of_settings(name, dir, &arguments, &environment, port)
+    }
+
+    /// With exactly these arguments and variables, which say that it listens on `port`. It does not run yet.
+    pub(crate) fn of_settings(
+        name: &str,
+        dir: &Path,
+        arguments: &[String],
+        environment: &BTreeMap<String, String>,
+        port: u16,
+    ) -> Self {
+        let (arguments, environment) = (arguments.to_vec(), environment.clone());
         let log = dir.join(format!("{name}.log"));
-        Self { name: name.to_owned(), arguments, port, log, child: None }
+        Self { name: name.to_owned(), arguments, environment, port, log, child: None }
     }
 
     /// Where it listens.
@@ -59,7 +75,12 @@ impl Process {
         assert!(self.child.is_none(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(&self.log).unwrap();
         let mut command = tiermesh();
-        command.args(&self.arguments).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        command
+            .args(&self.arguments)
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
         self.child = Some(command.spawn().unwrap());
     }
 
@@ -140,11 +161,23 @@ fn tiermesh() -> Command {
 
 /// Runs a tool that has to succeed; what it wrote to standard output.
 pub(crate) fn run(arguments: &[&str]) -> String {
-    let output = tiermesh().args(arguments).stdin(Stdio::null()).output().unwrap();
+    run_with(arguments, &BTreeMap::new())
+}
+
+/// As [`run`], with these variables.
+pub(crate) fn run_with(arguments: &[&str], environment: &BTreeMap<String, String>) -> String {
+    let output = tiermesh().args(arguments).envs(environment).stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "tiermesh {arguments:?}: {}\n{text}\n{told}", output.status);
     text
+}
+
+/// Runs a tool that may fail: its exit code, and what it wrote to standard output and to standard error.
+pub(crate) fn attempt(arguments: &[&str]) -> (i32, String, String) {
+    let output = tiermesh().args(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
 /// `tiermesh send` on its way. Of `-` it is certainly still sending until [`Sender::finish`].

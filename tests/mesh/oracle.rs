@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree};
 use tiermesh_batch::Shown;
 use tiermesh_domain::{
     policy::{DetectorSettings, Document, Policy},
@@ -172,9 +172,71 @@ proptest! {
     }
 
     #[test]
+    fn generated_reviews_give_what_the_batch_gives(history in generated::history(), texts in generated::reviewed()) {
+        let policies: Vec<Policy> = texts.iter().map(|text| read(text)).collect();
+        let documents: Vec<String> = texts.into_iter().chain([policy_text("loss-signals")]).collect();
+        let folded = simulate(history.facts.clone(), &documents, history.until).unwrap();
+        compare(&folded, &history.facts, &policies, history.until)?;
+    }
+
+    #[test]
     fn order_and_duplication_change_nothing(history in generated::history(), seed: u64) {
         let folded = simulate(history.facts.clone(), &documents(), history.until).unwrap();
         let again = simulate(generated::shuffled(&history.facts, seed), &documents(), history.until).unwrap();
         prop_assert_eq!(folded, again);
+    }
+}
+
+fn read(text: &str) -> Policy {
+    match tiermesh_domain::policy::parse(text).unwrap() {
+        Document::Tiers(policy) => *policy,
+        Document::Detectors(_) => panic!("gives no tiers"),
+    }
+}
+
+#[test]
+fn the_real_invoices_under_review_give_what_the_batch_gives() {
+    let facts = retail();
+    let until = parse_instant("2010-12-01T00:00:00Z").unwrap();
+    let texts = [
+        generated::reviewed_as("scorecard", "quarter", "immediately", "at-review", "UTC"),
+        generated::reviewed_as("pyramid", "month", "at-review", "at-review", "Europe/London"),
+    ];
+    let policies: Vec<Policy> = texts.iter().map(|text| read(text)).collect();
+    let documents: Vec<String> = texts.into_iter().chain([policy_text("loss-signals")]).collect();
+    let folded = simulate(facts.clone(), &documents, until).unwrap();
+    compare(&folded, &facts, &policies, until).unwrap();
+    for policy in ["scorecard", "pyramid"] {
+        let downs: Vec<_> = folded
+            .changes
+            .iter()
+            .filter(|c| c.policy == policy && c.direction == "down" && c.cause == "review")
+            .collect();
+        assert!(downs.len() > 10, "{policy}: {}", downs.len());
+        let all_at_review =
+            folded.changes.iter().all(|c| c.policy != policy || c.direction != "down" || c.cause == "review");
+        assert!(all_at_review, "{policy}");
+    }
+}
+
+/// What the property above rests on: generated histories under review lead to changes that waited, up and down.
+#[test]
+fn generated_reviews_change_tiers() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for _ in 0..40 {
+        let history = generated::history().new_tree(&mut runner).unwrap().current();
+        let texts = generated::reviewed().new_tree(&mut runner).unwrap().current();
+        for change in simulate(history.facts, &texts, history.until).unwrap().changes {
+            if change.cause == "review" {
+                *told.entry((change.policy, change.direction)).or_default() += 1;
+            }
+        }
+    }
+    for policy in ["abc", "pyramid", "scorecard"] {
+        for direction in ["up", "down"] {
+            let times = told.get(&(policy.to_owned(), direction.to_owned())).copied().unwrap_or(0);
+            assert!(times > 10, "{policy} {direction}: {told:?}");
+        }
     }
 }

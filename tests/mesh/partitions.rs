@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tiermesh_domain::{
+    explain::{CustomerFold, Explanation},
     fact,
+    hash::partition_of,
     scoring::CustomerStanding,
     simulate::simulate,
     time::{DAY_MS, Millis, Zone, parse_instant},
 };
-use tiermesh_proto::v1::Fact;
+use tiermesh_proto::v1::{Fact, LossSignal};
 
 use crate::{
     data::{POLICIES, policy_text, retail},
@@ -51,8 +53,8 @@ fn days(facts: &[Fact], until: Millis, mut arrival: impl FnMut(&Fact) -> Millis)
     days
 }
 
-fn run(partitions: u32, days: BTreeMap<Millis, Vec<Fact>>) -> Mesh {
-    let mut mesh = Mesh::with(partitions, &documents());
+fn run(partitions: u32, documents: &[String], days: BTreeMap<Millis, Vec<Fact>>) -> Mesh {
+    let mut mesh = Mesh::with(partitions, documents);
     for (tick, facts) in days {
         facts.into_iter().for_each(|fact| mesh.fact(fact));
         mesh.tick(tick);
@@ -68,10 +70,10 @@ fn in_order(facts: &[Fact], until: Millis) -> BTreeMap<Millis, Vec<Fact>> {
     days(&facts, until, |fact| fact.time_ms)
 }
 
-fn assert_as_simulated(facts: &[Fact], until: Millis) -> Result<(), TestCaseError> {
-    let simulated = simulate(facts.to_vec(), &documents(), until).unwrap();
+fn assert_as_simulated(facts: &[Fact], documents: &[String], until: Millis) -> Result<(), TestCaseError> {
+    let simulated = simulate(facts.to_vec(), documents, until).unwrap();
     for partitions in SIZES {
-        let mesh = run(partitions, in_order(facts, until));
+        let mesh = run(partitions, documents, in_order(facts, until));
         same("change", partitions, &mesh.changes(), &simulated.changes)?;
         same("standing", partitions, &mesh.standings(), &simulated.customers)?;
         same("signal", partitions, &mesh.signals(), &simulated.signals)?;
@@ -101,9 +103,52 @@ fn without_since(mut standings: Vec<CustomerStanding>) -> Vec<CustomerStanding> 
     standings
 }
 
+/// An explanation against everybody's standings, and the signals that were raised last and not ended.
+fn explained(
+    explanation: &Explanation,
+    customer: &str,
+    standings: &[CustomerStanding],
+    signals: &[LossSignal],
+) -> Result<(), TestCaseError> {
+    let expected: Vec<&CustomerStanding> = standings.iter().filter(|standing| standing.customer == customer).collect();
+    prop_assert_eq!(explanation.standings.len(), expected.len(), "{}", customer);
+    for (found, expected) in explanation.standings.iter().zip(expected) {
+        prop_assert_eq!((&found.policy, &found.programme), (&expected.policy, &expected.programme));
+        prop_assert_eq!(
+            (found.version, &found.tier, found.since_ms),
+            (expected.version, &expected.tier, Some(expected.since))
+        );
+        prop_assert_eq!((found.score_e4, &found.metrics), (expected.score_e4, &expected.metrics));
+        prop_assert_eq!((found.coverage_e4, &found.missing), (expected.coverage_e4, &expected.missing));
+        let sum: i64 = found.contributions.iter().map(|part| part.points_e4).sum();
+        prop_assert_eq!(sum, found.score_e4.unwrap_or(0));
+        if let Some(review) = found.review_at_ms {
+            prop_assert_ne!(&found.tier, &found.reached);
+            prop_assert!(Some(review) > explanation.as_of_ms, "{:?}", found);
+        }
+        if found.tier != found.reached {
+            prop_assert!(found.review_at_ms.is_some(), "{:?}", found);
+        }
+    }
+    let mut open: BTreeMap<&str, &LossSignal> = BTreeMap::new();
+    for signal in signals.iter().filter(|signal| signal.customer == customer) {
+        match signal.state.as_str() {
+            "raised" | "updated" => open.insert(&signal.detector, signal),
+            _ => open.remove(signal.detector.as_str()),
+        };
+    }
+    let rows = |detector: &str, since, observed, window| (detector.to_owned(), since, observed, window);
+    let found: Vec<_> =
+        explanation.signals.iter().map(|s| rows(&s.detector, s.since_ms, s.observed, s.window_days)).collect();
+    let expected: Vec<_> =
+        open.values().map(|s| rows(&s.detector, Some(s.raised_at_ms), s.observed, s.window_days)).collect();
+    prop_assert_eq!(found, expected, "{}", customer);
+    Ok(())
+}
+
 #[test]
 fn real_invoices_give_what_simulate_gives() {
-    assert_as_simulated(&retail(), parse_instant("2010-12-01T00:00:00Z").unwrap()).unwrap();
+    assert_as_simulated(&retail(), &documents(), parse_instant("2010-12-01T00:00:00Z").unwrap()).unwrap();
 }
 
 proptest! {
@@ -111,7 +156,32 @@ proptest! {
 
     #[test]
     fn generated_histories_give_what_simulate_gives(history in generated::history()) {
-        assert_as_simulated(&history.facts, history.until)?;
+        assert_as_simulated(&history.facts, &documents(), history.until)?;
+    }
+
+    /// In one time zone, as a mesh has one sequence of ticks.
+    #[test]
+    fn generated_reviews_give_what_simulate_gives(history in generated::history(), texts in generated::reviewed()) {
+        let zones = [r#"time_zone = "Europe/London""#, r#"time_zone = "Asia/Shanghai""#];
+        let utc = |text: &String| zones.iter().fold(text.clone(), |text, zone| text.replace(zone, r#"time_zone = "UTC""#));
+        let documents: Vec<String> = texts.iter().map(utc).chain([policy_text("loss-signals")]).collect();
+        assert_as_simulated(&history.facts, &documents, history.until)?;
+    }
+
+    /// The fold of one customer alone says of it what the fold of everybody says.
+    #[test]
+    fn one_customers_fold_explains_what_everybodys_says(history in generated::history(), texts in generated::reviewed()) {
+        let documents: Vec<String> = documents().into_iter().filter(|text| text.contains("lifecycle]") || text.contains("loss-signals"))
+            .chain(texts).collect();
+        let mesh = run(3, &documents, in_order(&history.facts, history.until));
+        let (standings, signals) = (mesh.standings(), mesh.signals());
+        for customer in (0..7).map(|number| format!("customer-{number}")) {
+            let mut fold = CustomerFold::new(3, &customer);
+            for event in mesh.events_of(partition_of(&customer, 3) as usize) {
+                fold.take(event).unwrap();
+            }
+            explained(&fold.explanation(), &customer, &standings, &signals)?;
+        }
     }
 
     #[test]
@@ -122,7 +192,7 @@ proptest! {
             for facts in days.values_mut() {
                 *facts = generated::shuffled(facts, seed);
             }
-            let mesh = run(partitions, days);
+            let mesh = run(partitions, &documents(), days);
             prop_assert_eq!(mesh.conflicts, 0);
             same("standing", partitions, &without_since(mesh.standings()), &without_since(simulated.customers.clone()))?;
         }
@@ -140,7 +210,7 @@ proptest! {
             1 => fact.time_ms + random.random_range(0..2 * DAY_MS),
             _ => fact.time_ms + random.random_range(0..500) * DAY_MS,
         });
-        let mesh = run(3, late);
+        let mesh = run(3, &documents(), late);
         same("standing", 3, &without_since(mesh.standings()), &without_since(simulated.customers))?;
     }
 

@@ -3,7 +3,7 @@
 use std::{
     cell::OnceCell,
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -63,12 +63,18 @@ impl Mesh {
 
     /// A mesh on a broker and a database of its own: topics, but no service yet.
     pub(crate) fn on_kafka() -> Self {
+        let mesh = Self::on_empty_kafka();
+        let partitions = PARTITIONS.to_string();
+        let settings = ["--create", "--partitions", &partitions, "--replication", "1", "--min-in-sync", "1"];
+        run(&[&["topics", &mesh.source[0], &mesh.source[1]][..], &settings].concat());
+        mesh
+    }
+
+    /// A broker and a database of its own, and nothing on them yet.
+    pub(crate) fn on_empty_kafka() -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let server = KafkaServer::start();
         let source = ["--kafka".to_owned(), server.bootstrap().to_owned()];
-        let partitions = PARTITIONS.to_string();
-        let settings = ["--create", "--partitions", &partitions, "--replication", "1", "--min-in-sync", "1"];
-        run(&[&["topics", &source[0], &source[1]][..], &settings].concat());
         let (store, dir) = (postgres(), tempfile::tempdir().unwrap());
         let place = Place::Kafka { server, _turn: turn };
         Self::new(source, store, place, dir)
@@ -88,6 +94,26 @@ impl Mesh {
         let arguments = ["serve", service, flag, brokers, "--store", &self.store, "--kafka-property", sessions];
         let process = Process::start(name, self.dir.path(), &arguments);
         assert!(self.processes.insert(name, process).is_none(), "{name} runs already");
+    }
+
+    /// Takes a process in that somebody else made.
+    pub(crate) fn add(&mut self, name: &'static str, process: Process) {
+        assert!(self.processes.insert(name, process).is_none(), "{name} runs already");
+    }
+
+    /// Kafka's bootstrap servers.
+    pub(crate) fn brokers(&self) -> &str {
+        &self.source[1]
+    }
+
+    /// The database of the services.
+    pub(crate) fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// A directory of the test's own.
+    pub(crate) fn directory(&self) -> &Path {
+        self.dir.path()
     }
 
     /// One of its processes.

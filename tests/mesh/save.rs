@@ -16,7 +16,7 @@ use tiermesh_domain::{
 };
 use tiermesh_event_log::Record;
 use tiermesh_processing::{Engine, Outgoing};
-use tiermesh_proto::v1::{Fact, Live, control::Control};
+use tiermesh_proto::v1::{Fact, Live, SourceBack, SourceQuiet, TierChange, control::Control};
 
 use crate::{
     data::policy_text,
@@ -38,9 +38,9 @@ fn documents() -> Vec<String> {
     let by_orders = policy_text("pyramid").replace("\"pyramid\"", "\"by-orders\"").replace("net_sales", "orders");
     vec![
         abc.clone(),
-        policy_text("scorecard"),
+        generated::reviewed_as("scorecard", "month", "immediately", "at-review", "UTC"),
         policy_text("loss-signals"),
-        by_orders,
+        by_orders.replace("review = \"continuous\"", "review = \"day\""),
         version(2, 365),
         policy_text("pyramid"),
         policy_text("lifecycle"),
@@ -75,6 +75,9 @@ fn lived(history: &History, seed: u64) -> Mesh {
             mesh.copy_cut_points();
         }
         give(&mut mesh, &mut random, fact.clone());
+        if random.random_bool(0.1) {
+            mesh.control(quiet_or_back(&mut random, fact.time_ms));
+        }
     }
     documents.by_ref().take(5).for_each(|text| mesh.activate(&text));
     mesh.copy_cut_points();
@@ -90,12 +93,24 @@ fn lived(history: &History, seed: u64) -> Mesh {
             }
         }
         documents.next().inspect(|text| mesh.activate(text));
+        if random.random_bool(0.3) {
+            mesh.control(quiet_or_back(&mut random, now));
+        }
         let time_ms = now + random.random_range(-20_000..5_000);
         give(&mut mesh, &mut random, Fact { time_ms, ..fact.clone() });
     }
     mesh.tick(now + 400 * DAY_MS);
     mesh.copy_cut_points();
     mesh
+}
+
+/// One of the sources that generated facts come from goes quiet, or is back.
+fn quiet_or_back(random: &mut StdRng, as_of_ms: Millis) -> Control {
+    let source = if random.random() { "erp" } else { "shop" }.to_owned();
+    match random.random() {
+        true => Control::SourceQuiet(SourceQuiet { source, as_of_ms, ..SourceQuiet::default() }),
+        false => Control::SourceBack(SourceBack { source, as_of_ms, ..SourceBack::default() }),
+    }
 }
 
 fn give(mesh: &mut Mesh, random: &mut StdRng, fact: Fact) {
@@ -107,7 +122,8 @@ fn give(mesh: &mut Mesh, random: &mut StdRng, fact: Fact) {
     }
 }
 
-fn records<M: Message>(messages: &[M]) -> Vec<Record> {
+/// Messages as a log would hold them.
+pub(crate) fn records<M: Message>(messages: &[M]) -> Vec<Record> {
     let record = |(offset, message): (u64, &M)| Record {
         offset,
         key: Bytes::new(),
@@ -258,14 +274,19 @@ proptest! {
 fn lived_histories_lead_to_everything() {
     let mut runner = TestRunner::deterministic();
     let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut reviewed = 0;
     for seed in 0..10 {
         let history = generated::history().new_tree(&mut runner).unwrap().current();
         let (scoring, churn_warning, coordinator) = cases(&lived(&history, seed));
         for undisturbed in [scoring.undisturbed(), churn_warning.undisturbed(), coordinator.undisturbed()] {
             undisturbed.said.iter().for_each(|out| *told.entry(out.topic).or_default() += 1);
+            let changes = undisturbed.said.iter().filter(|out| out.topic == "tier.changes");
+            reviewed +=
+                changes.filter(|out| TierChange::decode(&out.record.value[..]).unwrap().cause == "review").count();
         }
     }
     for topic in ["tier.changes", "churn.signals", "scoring.summaries", "control", "ingest.dead-letters"] {
         assert!(told.get(topic).is_some_and(|times| *times > 20), "{topic}: {told:?}");
     }
+    assert!(reviewed > 20, "{reviewed}");
 }

@@ -148,7 +148,7 @@ impl Mesh {
                 Effect::TierChanged(change) => self.changes.push(*change),
                 Effect::SignalChanged(signal) => self.signals.push(*signal),
                 Effect::Conflict(_) => self.conflicts += 1,
-                Effect::CutPoints(_) => panic!("a partition said cut-points"),
+                Effect::Control(_) => panic!("a partition said a control record"),
                 Effect::Summary(mut summary) => {
                     let partition = &mut self.partitions[at];
                     partition.summaries += 1;
@@ -166,7 +166,7 @@ impl Mesh {
         self.coordinator.apply(&summary, &mut effects).unwrap();
         self.summaries.push(summary);
         for effect in effects {
-            let Effect::CutPoints(Control { control: Some(control), .. }) = effect else {
+            let Effect::Control(Control { control: Some(control), .. }) = effect else {
                 panic!("the coordinator says cut-points and nothing else, not {effect:?}");
             };
             self.pending.push(control);

@@ -11,23 +11,29 @@ use serde_json::Value;
 
 use crate::data::root;
 
-const SERVICES: [&str; 3] = ["tiermesh-ingest", "tiermesh-scoring", "tiermesh-churn-warning"];
+const SERVICES: [&str; 5] =
+    ["tiermesh-ingest", "tiermesh-scoring", "tiermesh-churn-warning", "tiermesh-notification", "tiermesh-console"];
 
 /// What each package may depend on inside the workspace, tests left aside. A new package is to be added here, which is
 /// the moment to think about where it stands.
-const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("tiermesh-proto", &[]),
     ("tiermesh-domain", &["tiermesh-proto"]),
     // The yardstick: of `domain` it may use parsing, numbers and time; how the fold works it must not know.
     ("tiermesh-batch", &["tiermesh-domain", "tiermesh-proto"]),
     ("tiermesh-store", &[]),
     ("tiermesh-event-log", &["tiermesh-domain", "tiermesh-proto"]),
-    ("tiermesh-processing", &["tiermesh-domain", "tiermesh-event-log", "tiermesh-proto", "tiermesh-store"]),
+    (
+        "tiermesh-processing",
+        &["tiermesh-domain", "tiermesh-event-log", "tiermesh-proto", "tiermesh-service-host", "tiermesh-store"],
+    ),
     ("tiermesh-service-host", &["tiermesh-event-log", "tiermesh-store"]),
     ("tiermesh-testkit", &[]),
     ("tiermesh-ingest", BELOW_SERVICES),
     ("tiermesh-scoring", BELOW_SERVICES),
     ("tiermesh-churn-warning", BELOW_SERVICES),
+    ("tiermesh-notification", BELOW_SERVICES),
+    ("tiermesh-console", BELOW_SERVICES),
     // The command links everything.
     ("tiermesh", ALL),
 ];
@@ -44,9 +50,11 @@ const BELOW_SERVICES: &[&str] = &[
 const ALL: &[&str] = &[
     "tiermesh-batch",
     "tiermesh-churn-warning",
+    "tiermesh-console",
     "tiermesh-domain",
     "tiermesh-event-log",
     "tiermesh-ingest",
+    "tiermesh-notification",
     "tiermesh-processing",
     "tiermesh-proto",
     "tiermesh-scoring",
