@@ -13,7 +13,15 @@ const FILE: &str = "log.lock";
 /// Held as long as the log is open.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing alone isn't enough: a program that another thread is just starting has the file open too, until it
+        // runs. Where unlocking fails, closing does it a moment later.
+        let _ = self.file.unlock();
+    }
 }
 
 impl DirectoryLock {
@@ -35,7 +43,7 @@ impl DirectoryLock {
         }
         file.set_len(0).map_err(unavailable)?;
         write!(file, "{}", std::process::id()).map_err(unavailable)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
