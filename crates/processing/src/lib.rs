@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | numbering, packing; pure | [`Engine`] |
 //! | one partition from save to stop | `partition` |
+//! | a member's partitions, a task each | `owned` |
 //! | taking over: save, fence, tail of the outputs | `recovery` |
 //! | a service: group membership, restart | [`run_service`] |
 //! | who does something else with records than fold them | [`run_consumer`] |
@@ -18,6 +19,7 @@ mod error;
 mod letter;
 mod metrics;
 mod outgoing;
+mod owned;
 mod partition;
 mod recovery;
 mod saver;

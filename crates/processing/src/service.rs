@@ -1,19 +1,19 @@
 //! A service: a member of its group, with a task for each partition it owns.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use tiermesh_domain::fold::Fold;
-use tiermesh_event_log::{Assignment, EventLog, GroupEvent, LogError, Producer};
+use tiermesh_event_log::{Assignment, EventLog, GroupEvent, Producer};
 use tiermesh_service_host::{Health, Latch};
 use tiermesh_store::SaveStore;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
     error::RunError,
     metrics::Metrics,
+    owned::{OwnedPartitions, RestartPause},
     partition::{Order, Partition},
     recovery::recover,
     trace_spans::Spans,
@@ -50,11 +50,6 @@ pub struct ServiceContext {
     pub health: Health,
 }
 
-/// How long a service waits before it starts anew, at first and at most.
-const RESTART_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// A membership that lasted so long was a good one: the next wait is the first one again.
-const GOOD_RUN: Duration = Duration::from_secs(30);
-
 /// Runs a service until it is told to stop. What starting anew from the last save can mend, it mends that way.
 ///
 /// # Errors
@@ -62,7 +57,7 @@ const GOOD_RUN: Duration = Duration::from_secs(30);
 pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) -> Result<(), RunError> {
     let service = processor.service();
     let metrics = Metrics::new(service);
-    let mut wait = RESTART_AFTER.0;
+    let mut pause = RestartPause::new();
     let mut joining = context.health.latch(format!("{service}: joining its group"));
     loop {
         let began = tokio::time::Instant::now();
@@ -73,9 +68,7 @@ pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) ->
                 return Ok(());
             }
             Err(error) if error.is_passing() => {
-                if began.elapsed() > GOOD_RUN {
-                    wait = RESTART_AFTER.0;
-                }
+                let wait = pause.after_run(began);
                 warn!(service, %error, retry_in = ?wait, "starting anew from the last save");
                 metrics.restarted();
                 joining = context.health.latch(format!("{service}: starting anew after a failure ({error})"));
@@ -83,7 +76,6 @@ pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) ->
                     () = tokio::time::sleep(wait) => {}
                     () = context.stop.cancelled() => return Ok(()),
                 }
-                wait = (wait * 2).min(RESTART_AFTER.1);
             }
             Err(error) => {
                 error!(service, %error, "stopped; a person is needed");
@@ -91,11 +83,6 @@ pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) ->
             }
         }
     }
-}
-
-struct Owned {
-    orders: watch::Sender<Order>,
-    task: JoinHandle<Result<(), RunError>>,
 }
 
 /// One membership of the group, from joining to leaving.
@@ -109,29 +96,16 @@ async fn membership<P: Processor>(
     let service = processor.service();
     let producer: Arc<dyn Producer> = Arc::from(context.log.producer(service).await?);
     let mut member = context.log.join(service, processor.input()).await?;
-    let mut owned: BTreeMap<u32, Owned> = BTreeMap::new();
+    let mut owned = OwnedPartitions::default();
     let outcome = loop {
-        let finished = async {
-            let mut tasks: FuturesUnordered<_> =
-                owned.iter_mut().map(|(number, owned)| async move { (*number, (&mut owned.task).await) }).collect();
-            match tasks.next().await {
-                Some(finished) => finished,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = context.stop.cancelled() => break Ok(()),
-            (number, result) = finished => {
-                owned.remove(&number);
-                let cut_off = |error| RunError::Log(LogError::Unavailable(format!("partition {number} was cut off: {error}")));
-                break result.map_err(cut_off).and_then(|result| result);
-            }
+            outcome = owned.finished() => break outcome,
             event = member.next() => match event {
                 Err(error) => break Err(error.into()),
                 Ok(GroupEvent::Assigned(assignments)) => {
                     for assignment in assignments {
-                        let (orders, listen) = watch::channel(Order::Go);
                         let number = assignment.partition;
                         let recovering = context.health.latch(format!("{service}: recovering partition {number}"));
                         let owner = Owner {
@@ -140,8 +114,7 @@ async fn membership<P: Processor>(
                             metrics: metrics.clone(),
                             producer: Arc::clone(&producer),
                         };
-                        let task = tokio::spawn(owner.own(assignment, recovering, listen));
-                        owned.insert(number, Owned { orders, task });
+                        owned.own(number, |orders| owner.own(assignment, recovering, orders));
                     }
                     // With more instances than partitions there may be none for this one: it is ready, and waits.
                     drop(joining.take());
@@ -149,8 +122,7 @@ async fn membership<P: Processor>(
                 Ok(GroupEvent::Revoked { partitions, lost, done }) => {
                     info!(service, ?partitions, lost, "partitions revoked");
                     let order = if lost { Order::Abandon } else { Order::Release };
-                    let going = partitions.iter().filter_map(|number| owned.remove(number)).collect();
-                    let released = release(going, order).await;
+                    let released = owned.release(&partitions, order).await;
                     drop(done);
                     if let Err(error) = released {
                         break Err(error);
@@ -161,27 +133,9 @@ async fn membership<P: Processor>(
     };
     // A failed producer's partitions can't flush; everything else is released in good order.
     let order = if outcome.is_ok() { Order::Release } else { Order::Abandon };
-    let released = release(owned.into_values().collect(), order).await;
+    let released = owned.release_all(order).await;
     drop(member);
     outcome.and(released)
-}
-
-/// Tells partitions to stop, and waits until they have.
-async fn release(owned: Vec<Owned>, order: Order) -> Result<(), RunError> {
-    for owned in &owned {
-        // Its task is gone already: then there is nobody to tell.
-        let _ = owned.orders.send(order);
-    }
-    let mut outcome = Ok(());
-    for owned in owned {
-        match owned.task.await {
-            Ok(result) => outcome = outcome.and(result),
-            Err(error) => {
-                outcome = Err(RunError::Log(LogError::Unavailable(format!("a partition was cut off: {error}"))))
-            }
-        }
-    }
-    outcome
 }
 
 /// What a partition is owned with.
