@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::rows::rows;
 
 /// The topics that the read model is made of.
-pub(crate) const TOPICS: [&str; 6] = [
+pub const TOPICS: [&str; 6] = [
     CUSTOMER_EVENTS.name,
     CONTROL.name,
     TIER_CHANGES.name,

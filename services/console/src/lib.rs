@@ -16,4 +16,5 @@ mod progress;
 mod rows;
 mod service;
 
+pub use builder::TOPICS;
 pub use service::{Console, ConsoleError, run};

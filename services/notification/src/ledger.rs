@@ -24,7 +24,8 @@ use crate::{
 
 /// The name of its groups and places.
 const NAME: &str = "notification";
-const TOPICS: [&str; 3] = [TIER_CHANGES.name, CHURN_SIGNALS.name, CONTROL.name];
+/// The topics that notification reads.
+pub const TOPICS: [&str; 3] = [TIER_CHANGES.name, CHURN_SIGNALS.name, CONTROL.name];
 
 /// Enters into the ledger what is owed.
 pub(crate) struct Ledger {

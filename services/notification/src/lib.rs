@@ -25,6 +25,7 @@ mod settings;
 mod teller;
 mod webhook;
 
+pub use ledger::TOPICS;
 pub use routes::{Routes, RoutesError};
 pub use service::{Notification, NotificationError, run};
 pub use settings::{Args, Settings};

@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tiermesh_event_log::{
     EventLog,
-    topics::{
-        CHURN_SIGNALS, CONTROL, CUSTOMER_EVENTS, DEAD_LETTERS, NOTIFICATION_DELIVERIES, SCORING_SUMMARIES, TIER_CHANGES,
-    },
+    topics::{CUSTOMER_EVENTS, SCORING_SUMMARIES},
 };
 use tiermesh_store::SaveStore;
 
@@ -30,20 +28,8 @@ const FOLDS: [(&str, &str, &str); 3] = [
 ];
 
 /// Who consumes, and what.
-const CONSUMERS: [(&str, &[&str]); 2] = [
-    ("notification", &[TIER_CHANGES.name, CHURN_SIGNALS.name, CONTROL.name]),
-    (
-        "console",
-        &[
-            CUSTOMER_EVENTS.name,
-            CONTROL.name,
-            TIER_CHANGES.name,
-            CHURN_SIGNALS.name,
-            NOTIFICATION_DELIVERIES.name,
-            DEAD_LETTERS.name,
-        ],
-    ),
-];
+const CONSUMERS: [(&str, &[&str]); 2] =
+    [("notification", &tiermesh_notification::TOPICS), ("console", &tiermesh_console::TOPICS)];
 
 pub(super) async fn findings(log: &dyn EventLog, store: &SaveStore, args: &Args) -> Result<Vec<Finding>, CommandError> {
     let mut findings = folds(log, store).await?;
