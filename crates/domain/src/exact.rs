@@ -69,11 +69,34 @@ pub fn parse_scaled(text: &str, decimals: u32) -> Result<i64, DecimalError> {
 pub fn format_scaled(value: i128, decimals: u32) -> String {
     let sign = if value < 0 { "-" } else { "" };
     let magnitude = value.unsigned_abs();
-    if decimals == 0 {
-        return format!("{sign}{magnitude}");
+    if let (Ok(magnitude), Some(unit)) = (u64::try_from(magnitude), 10_u64.checked_pow(decimals)) {
+        // Every explanation has some of these.
+        let mut text = String::with_capacity(24);
+        text.push_str(sign);
+        push_digits(&mut text, magnitude / unit, 1);
+        if decimals > 0 {
+            text.push('.');
+            push_digits(&mut text, magnitude % unit, decimals as usize);
+        }
+        return text;
     }
     let unit = 10_u128.pow(decimals);
-    format!("{sign}{}.{:0width$}", magnitude / unit, magnitude % unit, width = decimals as usize)
+    match decimals {
+        0 => format!("{sign}{magnitude}"),
+        _ => format!("{sign}{}.{:0width$}", magnitude / unit, magnitude % unit, width = decimals as usize),
+    }
+}
+
+/// Writes a number with at least so many digits.
+fn push_digits(text: &mut String, mut number: u64, least: usize) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    while number > 0 || digits.len() - first < least.min(digits.len()) {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    text.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 /// Writes an integer count of 10^−`decimals` with no more decimals than it needs: `(900000, 4)` is `90`.
@@ -142,6 +165,9 @@ impl Fraction {
 
     /// The nearest integer, halves to the even one.
     pub fn round_half_even(self) -> i128 {
+        if self.denominator == 1 {
+            return self.numerator;
+        }
         let floor = self.numerator.div_euclid(self.denominator);
         let rest = self.numerator.rem_euclid(self.denominator);
         match rest.cmp(&(self.denominator - rest)) {
@@ -159,6 +185,11 @@ impl Fraction {
     /// The greatest whole number not above.
     pub fn floor(self) -> i128 {
         self.numerator.div_euclid(self.denominator)
+    }
+
+    /// The number, if it stands as a whole one of 64 bits.
+    pub(crate) fn whole(self) -> Option<i64> {
+        if self.denominator == 1 { i64::try_from(self.numerator).ok() } else { None }
     }
 
     /// As a floating-point number, for display and statistics.
@@ -211,7 +242,7 @@ impl Ord for Fraction {
     }
 }
 
-fn gcd(mut a: u128, mut b: u128) -> u128 {
+pub(crate) fn gcd(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
@@ -243,6 +274,11 @@ mod tests {
     #[test]
     fn writes_what_it_read() {
         assert_eq!(format_scaled(-5, 2), "-0.05");
+        assert_eq!(format_scaled(0, 0), "0");
+        assert_eq!(format_scaled(0, 3), "0.000");
+        assert_eq!(format_scaled(i128::from(u64::MAX), 4), "1844674407370955.1615");
+        assert_eq!(format_scaled(i128::from(u64::MAX) + 1, 0), "18446744073709551616");
+        assert_eq!(format_scaled(-i128::from(u64::MAX) - 1, 4), "-1844674407370955.1616");
         assert_eq!(format_scaled(539_121, 2), "5391.21");
         assert_eq!(format_trimmed(900_000, 4), "90");
         assert_eq!(format_trimmed(714_286, 4), "71.4286");

@@ -86,6 +86,16 @@ impl FoldError {
     }
 }
 
+/// A part of a save.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// What is kept.
+    pub bytes: Vec<u8>,
+    /// True: with this segment everything has been packed since the round began, so that segments from before aren't
+    /// needed any more; the next begins a new round.
+    pub round_complete: bool,
+}
+
 /// A deterministic fold of one partition.
 pub trait Fold: Send + Sized + 'static {
     /// What stands in the partition.
@@ -97,13 +107,14 @@ pub trait Fold: Send + Sized + 'static {
     /// [`FoldError`]: stop, the state is of no more use.
     fn apply(&mut self, input: &Self::Input, effects: &mut Vec<Effect>) -> Result<(), FoldError>;
 
-    /// All of the state, packed.
+    /// All of the state, packed. Ends the round of deltas, and the next begins with it.
     fn snapshot(&mut self) -> Vec<u8>;
 
-    /// What changed since the last snapshot or delta, packed.
-    fn delta(&mut self) -> Vec<u8>;
+    /// What changed since the last snapshot or delta, and in turn some of what didn't, packed.
+    fn delta(&mut self) -> Packed;
 
-    /// Takes over the state of a snapshot and the deltas behind it. Called on the initial state, before any record.
+    /// Takes over the state of a save: its segments in the order they were made, from the beginning of a round on.
+    /// Called on the initial state, before any record.
     ///
     /// # Errors
     /// [`FoldError::Corrupt`] if they can't be read.

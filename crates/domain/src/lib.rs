@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod lines;
 pub mod money;
 pub mod names;
+mod packing;
 pub mod policy;
 pub mod rank;
 pub mod scoring;

@@ -92,10 +92,34 @@ pub fn parse_instant(text: &str) -> Option<Millis> {
 /// Writes an instant as RFC 3339 in UTC, with milliseconds only where it has some.
 pub fn format_instant(instant: Millis) -> String {
     let at = clamp(instant);
-    let text = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    match instant.rem_euclid(1_000) {
-        0 => format!("{text}Z"),
-        rest => format!("{text}.{rest:03}Z"),
+    let mut text = seconds(at);
+    let milliseconds = instant.rem_euclid(1_000) as u32;
+    if milliseconds > 0 {
+        text.push('.');
+        push_digits(&mut text, milliseconds, 3);
+    }
+    text.push('Z');
+    text
+}
+
+/// The instant in UTC up to its second. Every record and every explanation has some, so it is written digit by digit.
+fn seconds(at: Timestamp) -> String {
+    let civil = TimeZone::UTC.to_datetime(at);
+    let Ok(year) = u32::try_from(civil.year()) else { return at.strftime("%Y-%m-%dT%H:%M:%S").to_string() };
+    let mut text = String::with_capacity("2026-11-22T08:26:00.120Z".len());
+    push_digits(&mut text, year, 4);
+    let rest =
+        [('-', civil.month()), ('-', civil.day()), ('T', civil.hour()), (':', civil.minute()), (':', civil.second())];
+    for (before, number) in rest {
+        text.push(before);
+        push_digits(&mut text, number.unsigned_abs().into(), 2);
+    }
+    text
+}
+
+fn push_digits(text: &mut String, number: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        text.push(char::from(b'0' + (number / 10_u32.pow(place) % 10) as u8));
     }
 }
 
@@ -130,6 +154,8 @@ mod tests {
             assert_eq!(format_instant(parse_instant(text).unwrap()), text);
         }
         assert_eq!(parse_instant("2010-12-01T08:26:00+08:00"), parse_instant("2010-12-01T00:26:00Z"));
+        assert_eq!(format_instant(i64::MIN), "-9999-01-02T01:59:59.192Z");
+        assert_eq!(format_instant(-62_167_219_200_000), "0000-01-01T00:00:00Z");
         assert_eq!(parse_instant("2010-12-01"), None);
         assert_eq!(parse_instant("yesterday"), None);
     }

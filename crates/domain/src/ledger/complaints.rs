@@ -35,6 +35,10 @@ impl Complaint {
 }
 
 impl Complaints {
+    pub(super) const fn none() -> Self {
+        Self { openings: Vec::new(), complaints: BTreeMap::new() }
+    }
+
     pub(super) fn opened(&mut self, complaint: &v1::ComplaintOpened, stamp: Stamp, names: &mut Names) {
         let at = self.openings.partition_point(|time| *time <= stamp.time);
         self.openings.insert(at, stamp.time);
@@ -59,6 +63,12 @@ impl Complaints {
     pub fn opened_between(&self, start: Millis, end: Millis) -> usize {
         let upto = |time: Millis| self.openings.partition_point(|opened| *opened <= time);
         upto(end).saturating_sub(upto(start))
+    }
+
+    /// Of each complaint that was opened after `start`, the time and the event of its last opening.
+    pub fn events_after(&self, start: Millis) -> impl Iterator<Item = (Millis, &str)> {
+        let last = self.complaints.values().filter_map(|complaint| complaint.opened.as_ref());
+        last.map(|(stamp, _)| (stamp.time, &*stamp.id)).filter(move |(time, _)| *time > start)
     }
 
     /// The first opening after `start`.

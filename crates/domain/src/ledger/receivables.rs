@@ -74,6 +74,15 @@ struct Receipt {
 }
 
 impl Receivables {
+    pub(super) const fn none() -> Self {
+        Self { invoices: BTreeMap::new(), payments: BTreeMap::new() }
+    }
+
+    /// Whether there are no invoices: then nothing is ever due.
+    pub fn has_no_invoices(&self) -> bool {
+        self.invoices.is_empty()
+    }
+
     pub(super) fn issued(&mut self, invoice: &v1::InvoiceIssued, stamp: Stamp, names: &mut Names) {
         let Some(due) = parse_date(&invoice.due) else { return };
         let currency = names.id(&invoice.currency);

@@ -11,7 +11,7 @@ use tiermesh_proto::v1::{Control, CutPoint, CutPoints, Summary, control};
 
 use super::cut_points::{Bucket, Demand, cut_points};
 use crate::{
-    fold::{Effect, Fold, FoldError},
+    fold::{Effect, Fold, FoldError, Packed, pack, unpack},
     sources::{Heard, MOST_SOURCES, Sources},
     time::Millis,
 };
@@ -19,6 +19,10 @@ use crate::{
 /// Reports of a partition that wait for others: a day of minutes. Beyond, the eldest goes into the one behind it, so
 /// that a partition without an owner costs a bounded amount of memory, however long it lasts.
 const MOST_WAITING: usize = 1_440;
+
+/// What a segment begins with: a zero as postcard never writes it, with which no segment without a number begins, and the
+/// number of its form.
+const FORM_3: &[u8] = &[0x80, 0, 3];
 
 /// Folds `scoring.summaries`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -192,17 +196,18 @@ impl Fold for Coordinator {
     }
 
     fn snapshot(&mut self) -> Vec<u8> {
-        crate::fold::pack(self)
+        [FORM_3, &pack(self)].concat()
     }
 
-    fn delta(&mut self) -> Vec<u8> {
+    fn delta(&mut self) -> Packed {
         // Small: a bucket for every value that occurs, never one for a customer. All of it goes.
-        crate::fold::pack(self)
+        Packed { bytes: self.snapshot(), round_complete: true }
     }
 
     fn load(&mut self, segments: &[Vec<u8>]) -> Result<(), FoldError> {
         if let Some(segment) = segments.last() {
-            *self = crate::fold::unpack(segment)?;
+            // Form 2 is the same without a number in front.
+            *self = unpack(segment.strip_prefix(FORM_3).unwrap_or(segment))?;
         }
         Ok(())
     }

@@ -1,23 +1,42 @@
 //! The members of a ranked population in one partition, by quantised value, and what changed since the last summary.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tiermesh_proto::v1::{BucketDelta, MetricSummary};
 
-use super::{cut_points::Bucket, quantise::quantise};
+use super::{
+    cut_points::Bucket,
+    quantise::{bucket_of, value_of},
+};
 
 /// One ranked metric in one partition.
 ///
 /// Whoever needs places among all customers adds the partitions' buckets up; a partition itself only ever asks who
-/// lies between two values, so an ordered set is all it keeps.
+/// lies between two values. So a bucket for each quantised value holds its members in no order, each knows its place in
+/// it, and to leave one is to let the last move up.
 #[derive(Debug, Clone, Default)]
 pub struct RankedMembers {
-    by_value: BTreeSet<(i64, u32)>,
-    changes: RankChanges,
+    /// By [`bucket_of`]; for values from 0 up, and for those below 0.
+    upper: Vec<Members>,
+    lower: Vec<Members>,
+    /// Of each customer, the place in its bucket; of those in none it says nothing.
+    places: Vec<u32>,
+    /// The buckets that changed since the last summary.
+    changed: Vec<i32>,
 }
 
-/// What changed since the last summary: count and sum by bucket.
+/// Who has one quantised value.
+#[derive(Debug, Clone, Default)]
+struct Members {
+    customers: Vec<u32>,
+    /// What changed since the last summary.
+    change: Bucket,
+    /// Whether it stands among those that changed.
+    is_listed: bool,
+}
+
+/// What changed since the last summary: count and sum by quantised value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RankChanges(BTreeMap<i64, Bucket>);
 
@@ -27,62 +46,125 @@ impl RankedMembers {
         if from == to {
             return;
         }
-        for (value, sign) in [(from, -1), (to, 1)] {
-            let Some(value) = value else { continue };
-            let at = quantise(value);
-            if sign > 0 {
-                self.by_value.insert((at, customer));
-            } else {
-                self.by_value.remove(&(at, customer));
+        let (left, entered) = (from.map(bucket_of), to.map(bucket_of));
+        if let (Some(value), Some(bucket)) = (from, left) {
+            self.change(bucket, Bucket { count: -1, sum: -i128::from(value) });
+        }
+        if let (Some(value), Some(bucket)) = (to, entered) {
+            self.change(bucket, Bucket { count: 1, sum: i128::from(value) });
+        }
+        if left == entered {
+            return;
+        }
+        left.inspect(|bucket| self.leave(customer, *bucket));
+        entered.inspect(|bucket| self.enter(customer, *bucket));
+    }
+
+    fn leave(&mut self, customer: u32, bucket: i32) {
+        let place = self.places.get(customer as usize).map_or(usize::MAX, |place| *place as usize);
+        let customers = &mut self.members(bucket).customers;
+        if customers.get(place) == Some(&customer) {
+            customers.swap_remove(place);
+            if let Some(moved) = customers.get(place).copied() {
+                self.places[moved as usize] = place as u32;
             }
-            self.changes.add(at, Bucket { count: sign, sum: i128::from(sign) * i128::from(value) });
         }
     }
 
-    /// Customers with `from ≤ q < to`.
-    pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = u32> + '_ {
-        let range = if from < to { (from, 0)..(to, 0) } else { (from, 0)..(from, 0) };
-        self.by_value.range(range).map(|(_, customer)| *customer)
+    fn enter(&mut self, customer: u32, bucket: i32) {
+        let customers = &mut self.members(bucket).customers;
+        customers.push(customer);
+        let place = customers.len() as u32 - 1;
+        let at = customer as usize;
+        if at >= self.places.len() {
+            self.places.resize(at + 1, 0);
+        }
+        self.places[at] = place;
     }
 
-    /// All customers of the population.
-    pub fn all(&self) -> impl Iterator<Item = u32> + '_ {
-        self.by_value.iter().map(|(_, customer)| *customer)
+    fn members(&mut self, bucket: i32) -> &mut Members {
+        let (side, at) = match bucket {
+            0.. => (&mut self.upper, bucket as usize),
+            _ => (&mut self.lower, !bucket as usize),
+        };
+        if at >= side.len() {
+            side.resize_with(at + 1, Members::default);
+        }
+        &mut side[at]
+    }
+
+    fn change(&mut self, bucket: i32, by: Bucket) {
+        let members = self.members(bucket);
+        members.change.count += by.count;
+        members.change.sum += by.sum;
+        if !members.is_listed {
+            members.is_listed = true;
+            self.changed.push(bucket);
+        }
+    }
+
+    /// Customers with `from ≤ q < to`, in no order.
+    pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = u32> + '_ {
+        let (from, to) = (first_from(from), first_from(to));
+        let upper = part(&self.upper, from.max(0), to.max(0));
+        // Mirrored: the bucket beside 0 stands first.
+        let lower = part(&self.lower, !to.min(0) + 1, !from.min(0) + 1);
+        upper.iter().chain(lower).flat_map(|members| members.customers.iter().copied())
     }
 
     /// What changed since the last summary; from now on nothing has.
     pub fn take_changes(&mut self, metric: &str) -> MetricSummary {
-        std::mem::take(&mut self.changes).into_summary(metric)
+        let changes = self.changes();
+        self.forget_changes();
+        changes.into_summary(metric)
     }
 
     /// What changed since the last summary, for a save.
-    pub fn changes(&self) -> &RankChanges {
-        &self.changes
+    pub fn changes(&self) -> RankChanges {
+        let changed = self.changed.iter().filter_map(|bucket| {
+            let members = match bucket {
+                0.. => self.upper.get(*bucket as usize),
+                _ => self.lower.get(!bucket as usize),
+            };
+            let change = members?.change;
+            (!change.is_empty()).then_some((value_of(*bucket), change))
+        });
+        RankChanges(changed.collect())
     }
 
     /// Takes over what a save holds of changes since the last summary.
     pub fn restore_changes(&mut self, changes: RankChanges) {
-        self.changes = changes;
+        self.forget_changes();
+        self.add_changes(changes);
     }
 
     /// Reports these changes too, with the next summary.
     pub fn add_changes(&mut self, changes: RankChanges) {
         for (value, change) in changes.0 {
-            self.changes.add(value, change);
+            self.change(bucket_of(value), change);
+        }
+    }
+
+    fn forget_changes(&mut self) {
+        for bucket in std::mem::take(&mut self.changed) {
+            let members = self.members(bucket);
+            (members.change, members.is_listed) = (Bucket::default(), false);
         }
     }
 }
 
-impl RankChanges {
-    fn add(&mut self, value: i64, change: Bucket) {
-        let bucket = self.0.entry(value).or_default();
-        bucket.count += change.count;
-        bucket.sum += change.sum;
-        if bucket.is_empty() {
-            self.0.remove(&value);
-        }
-    }
+/// The first bucket whose value is not below.
+fn first_from(value: i64) -> i32 {
+    let bucket = bucket_of(value);
+    bucket + i32::from(value_of(bucket) < value)
+}
 
+fn part(side: &[Members], from: i32, to: i32) -> &[Members] {
+    let within = |at: i32| (at.max(0) as usize).min(side.len());
+    side.get(within(from)..within(to)).unwrap_or_default()
+}
+
+impl RankChanges {
     /// As a part of a summary.
     pub fn into_summary(self, metric: &str) -> MetricSummary {
         let buckets = self.0.into_iter().map(|(value, bucket)| BucketDelta {
@@ -91,5 +173,51 @@ impl RankChanges {
             sum: bucket.sum.to_string(),
         });
         MetricSummary { metric: metric.to_owned(), buckets: buckets.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rank::quantise;
+
+    proptest! {
+        /// Against an ordered set of everybody, and a map of all changes.
+        #[test]
+        fn members_and_changes_are_those_of_an_ordered_set(
+            moves in proptest::collection::vec((0_u32..12, proptest::option::of(-3_000_i64..70_000)), 1..200),
+            bounds in (-4_000_i64..80_000, -4_000_i64..80_000),
+            summary_at in 0_usize..200,
+        ) {
+            let mut members = RankedMembers::default();
+            let mut values: BTreeMap<u32, i64> = BTreeMap::new();
+            let mut changes: BTreeMap<i64, Bucket> = BTreeMap::new();
+            for (number, (customer, to)) in moves.into_iter().enumerate() {
+                if number == summary_at {
+                    let expected = RankChanges(std::mem::take(&mut changes)).into_summary("m");
+                    prop_assert_eq!(members.take_changes("m"), expected);
+                }
+                let from = values.remove(&customer);
+                members.shift(customer, from, to);
+                to.map(|to| values.insert(customer, to));
+                for (value, sign) in [(from, -1), (to, 1)] {
+                    let Some(value) = value else { continue };
+                    let change = changes.entry(quantise(value)).or_default();
+                    change.count += sign;
+                    change.sum += i128::from(sign) * i128::from(value);
+                }
+                changes.retain(|_, change| !change.is_empty());
+            }
+            prop_assert_eq!(members.changes(), RankChanges(changes));
+            for (from, to) in [(quantise(bounds.0), quantise(bounds.1)), (i64::MIN, quantise(bounds.0)), (quantise(bounds.1), i64::MAX)] {
+                let found: BTreeSet<u32> = members.between(from, to).collect();
+                let expected = values.iter().filter(|(_, value)| (from..to).contains(&quantise(**value)));
+                prop_assert_eq!(found, expected.map(|(customer, _)| *customer).collect::<BTreeSet<u32>>());
+            }
+        }
     }
 }

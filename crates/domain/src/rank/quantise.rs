@@ -16,6 +16,32 @@ pub fn quantise(value: i64) -> i64 {
     if value < 0 { kept.wrapping_neg() } else { kept }
 }
 
+/// The number of the bucket that a value falls into: 0 holds 0, rising with the value; −1 holds −1, falling with it.
+pub(super) fn bucket_of(value: i64) -> i32 {
+    if value < 0 {
+        // That of the magnitude, mirrored: −1 is beside 0.
+        return -rung(value.unsigned_abs());
+    }
+    rung(value.unsigned_abs())
+}
+
+/// The quantised value of a bucket.
+pub(super) fn value_of(bucket: i32) -> i64 {
+    let rung = bucket.unsigned_abs();
+    let dropped = (rung / HALF).saturating_sub(1);
+    let kept = u64::from(if dropped == 0 { rung } else { rung % HALF + HALF });
+    let magnitude = (kept << dropped) as i64;
+    if bucket < 0 { magnitude.wrapping_neg() } else { magnitude }
+}
+
+/// Values with the same bits dropped share this many buckets: the highest bit of the ten is always set.
+const HALF: u32 = 1 << (BITS - 1);
+
+fn rung(magnitude: u64) -> i32 {
+    let dropped = (u64::BITS - magnitude.leading_zeros()).saturating_sub(BITS);
+    (dropped * HALF) as i32 + (magnitude >> dropped) as i32
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -39,6 +65,9 @@ mod tests {
             assert_eq!(quantise(value), bucket, "{value}");
         }
         assert_eq!(quantise(539_121), 538_624);
+        for value in [i64::MIN, i64::MIN + 1, -1_024, -1, 0, 1, 511, 512, 1_023, 1_024, i64::MAX] {
+            assert_eq!(value_of(bucket_of(value)), quantise(value), "{value}");
+        }
     }
 
     proptest! {
@@ -50,6 +79,9 @@ mod tests {
             }
             prop_assert_eq!(quantise(quantise(a)), quantise(a));
             prop_assert_eq!(quantise(-a), -quantise(a));
+            // Buckets are quantised values by another name.
+            prop_assert_eq!(value_of(bucket_of(a)), quantise(a));
+            prop_assert_eq!(bucket_of(a).cmp(&bucket_of(b)), quantise(a).cmp(&quantise(b)));
             // Never more than a part in 512 away.
             prop_assert!((a - quantise(a)).abs() * 512 <= a.abs());
         }

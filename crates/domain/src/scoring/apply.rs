@@ -1,12 +1,13 @@
 //! Facts: one is taken in, its customer's views are shifted, and the customer is tiered.
 
 use prost::Message;
+use smallvec::SmallVec;
 use tiermesh_proto::v1::{CustomerEvent, DeadLetter, Fact, customer_event::Event};
 
-use super::{Customer, Scoring, explain::Cause, grade::ranked_value, qualify::Occasion};
+use super::{Customer, PaceSpec, Scoring, explain::Cause, qualify::Occasion, views::window_start};
 use crate::{
-    fold::{Effect, Fold, FoldError},
-    ledger::Admission,
+    fold::{Effect, Fold, FoldError, Packed},
+    ledger::{Admission, Touched},
     time::Millis,
 };
 
@@ -45,7 +46,7 @@ impl Scoring {
         let Some((_, customer)) = self.customers.get_index_mut(at as usize) else {
             return Err(FoldError::corrupt("a customer was numbered and is not there"));
         };
-        match customer.ledger.admit(fact) {
+        match customer.ledger.admit(fact, &mut self.scratch) {
             Admission::New => {}
             Admission::Duplicate => return Ok(Applied::Nothing),
             Admission::Conflict => {
@@ -53,41 +54,10 @@ impl Scoring {
                 return Ok(Applied::Nothing);
             }
         }
-        self.unsaved.insert(at);
-        let entry = customer.ledger.touches(fact);
-        let orders = &customer.ledger.orders;
-        if let Some(now) = self.time {
-            // Windows were last moved when something left them: what comes late must not slip in behind their start.
-            for (spec, window) in self.sales_specs.iter().zip(&mut customer.sales) {
-                window.advance(orders, spec, &self.names, now);
-            }
-        }
-        let before: Vec<_> = match entry {
-            None => Vec::new(),
-            Some(entry) => {
-                let sums = self.sales_specs.iter();
-                sums.map(|spec| orders.contribution(entry, spec.counts_when, &spec.valuation, &self.names)).collect()
-            }
-        };
-        let counted: Vec<_> = match entry {
-            None => Vec::new(),
-            Some(entry) => self.pace_specs.iter().map(|spec| orders.counting_time(entry, spec.counts_when)).collect(),
-        };
-        customer.ledger.apply(fact, &mut self.names)?;
-        if let Some(entry) = entry {
-            let orders = &customer.ledger.orders;
-            for ((spec, window), before) in self.sales_specs.iter().zip(&mut customer.sales).zip(before) {
-                window.remove(before);
-                window.add(orders.contribution(entry, spec.counts_when, &spec.valuation, &self.names));
-            }
-            for ((spec, pace), before) in self.pace_specs.iter().zip(&mut customer.paces).zip(counted) {
-                let after = orders.counting_time(entry, spec.counts_when);
-                if before != after {
-                    before.inspect(|time| pace.remove(*time, &spec.zone));
-                    after.inspect(|time| pace.insert(*time, &spec.zone));
-                }
-            }
-            self.rank(at);
+        self.sweep.changed(at);
+        match customer.ledger.touches(fact, &mut self.scratch) {
+            None => customer.ledger.apply(fact, None, &mut self.names)?,
+            Some(touched) => self.sale(at, fact, touched)?,
         }
         self.count_source(&fact.source);
         self.reschedule(at);
@@ -96,24 +66,53 @@ impl Scoring {
         Ok(Applied::Fact(at))
     }
 
+    /// Takes in a fact that may change the customer's sales: what the order or refund contributed to the views gives way
+    /// to what it contributes now.
+    fn sale(&mut self, at: u32, fact: &Fact, touched: Touched) -> Result<(), FoldError> {
+        let Some((_, customer)) = self.customers.get_index_mut(at as usize) else { return Ok(()) };
+        let (entry, now) = (touched.entry, self.time);
+        let values = self.ranked.values().map(|ranked| ranked.value(customer));
+        let ranked_before: SmallVec<[Option<i64>; 4]> = values.collect();
+        let counting =
+            |customer: &Customer, spec: &PaceSpec| customer.ledger.orders.counting_time(entry, spec.counts_when);
+        let counted_before: SmallVec<[Option<Millis>; 4]> =
+            self.pace_specs.iter().map(|spec| counting(customer, spec)).collect();
+        if !touched.is_new {
+            for (view, window) in self.sales_views.iter().zip(&mut customer.sales) {
+                view.shift(window, &customer.ledger.orders, entry, &self.names, now, -1);
+            }
+        }
+        customer.ledger.apply(fact, Some(touched), &mut self.names)?;
+        let orders = &customer.ledger.orders;
+        for (view, window) in self.sales_views.iter().zip(&mut customer.sales) {
+            view.shift(window, orders, entry, &self.names, now, 1);
+            let start = window_start(now, view.spec.days);
+            match orders.time(entry) {
+                Some(time) if touched.is_new && time > start => window.first = window.first.min(time),
+                // Its time may have been another, even the first.
+                _ => window.first = orders.first_after(start).unwrap_or(Millis::MAX),
+            }
+        }
+        for (nth, (spec, before)) in self.pace_specs.iter().zip(counted_before).enumerate() {
+            let after = counting(customer, spec);
+            let Some(pace) = customer.paces.get_mut(nth).filter(|_| before != after) else { continue };
+            before.inspect(|time| pace.remove(*time, &spec.zone));
+            after.inspect(|time| pace.insert(*time, &spec.zone));
+        }
+        for (ranked, before) in self.ranked.values_mut().zip(ranked_before) {
+            let after = ranked.value(customer);
+            ranked.members.shift(at, before, after);
+        }
+        Ok(())
+    }
+
     fn customer_index(&mut self, subject: &str) -> u32 {
         if let Some(at) = self.customers.get_index_of(subject) {
             return at as u32;
         }
         let mut customer = Customer::default();
-        customer.derive(&self.sales_specs, &self.pace_specs, &self.names, self.time);
-        customer.ranked = vec![None; self.ranked.len()];
+        customer.derive(&self.sales_views, &self.pace_specs, &self.names, self.time);
         self.customers.insert_full(subject.into(), customer).0 as u32
-    }
-
-    /// Puts a customer where its values now belong among the ranked.
-    pub(crate) fn rank(&mut self, at: u32) {
-        let Some((_, customer)) = self.customers.get_index_mut(at as usize) else { return };
-        for (ranked, stands) in self.ranked.values_mut().zip(&mut customer.ranked) {
-            let value = customer.sales.get(ranked.sales).and_then(|sales| ranked_value(sales, ranked.by_orders));
-            ranked.members.shift(at, *stands, value);
-            *stands = value;
-        }
     }
 }
 
@@ -128,12 +127,14 @@ impl Fold for Scoring {
         self.pack_all()
     }
 
-    fn delta(&mut self) -> Vec<u8> {
-        self.pack_changed()
+    fn delta(&mut self) -> Packed {
+        self.pack_changed().0
     }
 
     fn load(&mut self, segments: &[Vec<u8>]) -> Result<(), FoldError> {
-        self.unpack(segments)
+        self.unpack(segments)?;
+        // A save of a later release, whose logic was activated meanwhile.
+        if self.logic == 0 { Ok(()) } else { self.must_know(self.logic) }
     }
 }
 

@@ -10,6 +10,12 @@ pub struct Calendar {
     due: BTreeSet<(Millis, u32)>,
 }
 
+impl FromIterator<(Millis, u32)> for Calendar {
+    fn from_iter<I: IntoIterator<Item = (Millis, u32)>>(due: I) -> Self {
+        Self { due: due.into_iter().collect() }
+    }
+}
+
 impl Calendar {
     /// Moves a customer from one instant to another.
     pub fn reschedule(&mut self, customer: u32, from: Option<Millis>, to: Option<Millis>) {

@@ -1,10 +1,9 @@
 //! One customer as scoring knows it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
-use super::views::{PaceSpec, SalesSpec, SalesWindow};
+use super::views::{PaceSpec, SalesView, SalesWindow};
 use crate::{
     ledger::Ledger,
     lifecycle::Pace,
@@ -17,14 +16,12 @@ use crate::{
 pub struct Customer {
     /// Every fact.
     pub ledger: Ledger,
-    /// The tier under each policy, by policy.
-    pub standings: BTreeMap<NameId, Standing>,
-    /// Sums over windows, one for each spec in force.
-    pub(crate) sales: Vec<SalesWindow>,
+    /// The tier under each policy.
+    pub standings: Standings,
+    /// Sums over windows, one for each view in force.
+    pub(crate) sales: SmallVec<[SalesWindow; 1]>,
     /// Pace, one for each spec in force.
     pub(crate) paces: Vec<Pace>,
-    /// The exact values that stand in the ranked members, one for each ranked metric, in the order of their names.
-    pub(crate) ranked: Vec<Option<i64>>,
     /// When the calendar has this customer; `None`: never.
     pub(crate) due: Option<Millis>,
 }
@@ -40,16 +37,46 @@ pub struct Standing {
     pub waits: bool,
 }
 
+/// A customer's tiers, by policy. There are few.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standings(SmallVec<[(NameId, Standing); 2]>);
+
+impl Standings {
+    /// The tier under a policy.
+    pub fn get(&self, policy: NameId) -> Option<&Standing> {
+        self.0.iter().find(|(known, _)| *known == policy).map(|(_, standing)| standing)
+    }
+
+    /// Likewise, to be changed.
+    pub(crate) fn get_mut(&mut self, policy: NameId) -> Option<&mut Standing> {
+        self.0.iter_mut().find(|(known, _)| *known == policy).map(|(_, standing)| standing)
+    }
+
+    /// Puts a tier in place of the one before.
+    pub(crate) fn insert(&mut self, policy: NameId, standing: Standing) {
+        match self.0.binary_search_by_key(&policy, |(known, _)| *known) {
+            Ok(at) => self.0[at].1 = standing,
+            Err(at) => self.0.insert(at, (policy, standing)),
+        }
+    }
+
+    /// All, by the number of the policy's name.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (NameId, Standing)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
 impl Customer {
     /// Makes the views anew from the ledger, as of the last tick.
-    pub(crate) fn derive(&mut self, sales: &[SalesSpec], paces: &[PaceSpec], names: &Names, now: Option<Millis>) {
-        self.sales = sales.iter().map(|spec| SalesWindow::of(&self.ledger.orders, spec, names, now)).collect();
+    pub(crate) fn derive(&mut self, sales: &[SalesView], paces: &[PaceSpec], names: &Names, now: Option<Millis>) {
+        let orders = &self.ledger.orders;
+        self.sales = sales.iter().map(|view| view.sum(orders, names, now)).collect();
         self.paces = paces
             .iter()
             .map(|spec| {
                 let mut pace = Pace::default();
-                for entry in self.ledger.orders.entries() {
-                    if let Some(time) = self.ledger.orders.counting_time(entry, spec.counts_when) {
+                for entry in orders.entries() {
+                    if let Some(time) = orders.counting_time(entry, spec.counts_when) {
                         pace.insert(time, &spec.zone);
                     }
                 }

@@ -157,7 +157,7 @@ impl Sight<'_> {
             // A part's unit is a millionth; four decimals are told.
             Measure::CollectionRate => (format_scaled(value.over(100).round_half_even(), 4), false),
             Measure::Orders | Measure::Categories | Measure::Interactions => {
-                (value.round_half_even().to_string(), true)
+                (format_scaled(value.round_half_even(), 0), true)
             }
         };
         MetricValue { name: metric.measure.name().to_owned(), value: text, is_count }

@@ -1,6 +1,13 @@
 //! Grading: which tier a customer reaches under a policy, right now.
 
-use super::{ActivePolicy, Customer, Scoring, plan::CutPointsInForce, views::window_start};
+use smallvec::SmallVec;
+
+use super::{
+    ActivePolicy, Customer, Ranked, Scoring,
+    plan::CutPointsInForce,
+    points::{Stretch, points, share},
+    views::window_start,
+};
 use crate::{
     exact::Fraction,
     lifecycle::Stage,
@@ -50,61 +57,74 @@ impl Sight<'_> {
     pub(crate) fn grade(&self) -> Grade {
         let policy = &*self.active.policy;
         match &policy.method {
-            Method::Score(parts) => self.score(policy, parts),
-            Method::Relative(rule) => self.relative(policy, rule),
-            Method::Lifecycle(rules) => self.lifecycle(policy, rules),
+            Method::Score(parts) => {
+                let mut graded = Vec::with_capacity(parts.len());
+                let score = self.score(policy, parts, |part| graded.push(part));
+                Grade { tier: reached(policy, score), score_e4: Some(score), parts: graded }
+            }
+            Method::Relative(_) | Method::Lifecycle(_) => {
+                Grade { tier: self.tier(), score_e4: None, parts: Vec::new() }
+            }
         }
     }
 
-    fn score(&self, policy: &Policy, parts: &[Part]) -> Grade {
-        let values: Vec<Option<Fraction>> =
-            parts.iter().zip(&self.active.plan.sales).map(|(part, sales)| self.measure(part.metric, *sales)).collect();
-        let total: i64 = parts.iter().map(|part| part.weight_e4).sum();
-        let present: i64 =
-            parts.iter().zip(&values).filter(|(_, value)| value.is_some()).map(|(part, _)| part.weight_e4).sum();
+    /// The tier alone, without what it rests on; `None`: the tier that stands is left standing.
+    pub(crate) fn tier(&self) -> Option<usize> {
+        let policy = &*self.active.policy;
+        match &policy.method {
+            Method::Score(parts) => reached(policy, self.score(policy, parts, |_| {})),
+            Method::Relative(rule) => self.place(policy, rule),
+            Method::Lifecycle(rules) => Some(self.stage(policy, rules)),
+        }
+    }
+
+    /// The score, in ten-thousandths of a point; `each` is given what the parts give.
+    fn score(&self, policy: &Policy, parts: &[Part], mut each: impl FnMut(PartGrade)) -> i64 {
+        let plan = &self.active.plan;
+        let mut values: SmallVec<[Option<Fraction>; 8]> = SmallVec::new();
+        let mut present = 0;
+        for (part, sales) in parts.iter().zip(&plan.sales) {
+            let value = self.measure(part.metric, *sales);
+            present += if value.is_some() { part.weight_e4 } else { 0 };
+            values.push(value);
+        }
         // Left out parts' points go to the others in proportion.
         let stretch = match policy.missing {
-            Missing::Reweigh => Fraction::new(i128::from(total), i128::from(present)),
-            Missing::Zero | Missing::Full => Fraction::ONE,
+            Missing::Reweigh if present != plan.total_weight => Stretch { total: plan.total_weight, present },
+            _ => Stretch::NONE,
         };
-        let graded: Vec<PartGrade> = parts
-            .iter()
-            .zip(values)
-            .map(|(part, value)| {
-                let share = match (value, policy.missing) {
-                    (Some(value), _) => part.share_of(value).clamped(),
-                    (None, Missing::Full) => Fraction::ONE,
-                    (None, Missing::Zero | Missing::Reweigh) => Fraction::ZERO,
-                };
-                let points = share.times(Fraction::new(i128::from(part.weight_e4), 1)).times(stretch);
-                PartGrade { points_e4: points.round_half_even() as i64, value }
-            })
-            .collect();
-        let score: i64 = graded.iter().map(|part| part.points_e4).sum();
-        let reached = policy.tiers.iter().position(|tier| tier.bound.is_none_or(|bound| score >= bound));
-        Grade { tier: reached, score_e4: Some(score), parts: graded }
+        let mut score = 0;
+        for ((part, slope), value) in parts.iter().zip(&plan.slopes).zip(values) {
+            let points_e4 = match (value, policy.missing) {
+                (Some(value), _) => points(part, *slope, value, stretch),
+                (None, Missing::Full) => share(part, Fraction::ONE, stretch),
+                (None, Missing::Zero | Missing::Reweigh) => 0,
+            };
+            score += points_e4;
+            each(PartGrade { points_e4, value });
+        }
+        score
     }
 
-    fn relative(&self, policy: &Policy, rule: &RankRule) -> Grade {
-        let only = |tier| Grade { tier, score_e4: None, parts: Vec::new() };
+    fn place(&self, policy: &Policy, rule: &RankRule) -> Option<usize> {
         let Some(cut_points) = &self.active.cut_points else {
             // Nothing is decided yet: what stands is left standing.
-            let stands = self.customer.standings.contains_key(&self.active.name);
+            let stands = self.customer.standings.get(self.active.name).is_some();
             let outside = self.ranked_value(rule).is_none();
-            return only((!stands).then(|| if outside { policy.outside } else { policy.lowest() }));
+            return (!stands).then(|| if outside { policy.outside } else { policy.lowest() });
         };
-        match self.ranked_value(rule) {
-            None => only(Some(policy.outside)),
-            Some(value) if rule.positive_only && value <= 0 => only(Some(policy.lowest())),
-            Some(value) => only(Some(place_of(value, cut_points, policy.lowest()))),
-        }
+        Some(match self.ranked_value(rule) {
+            None => policy.outside,
+            Some(value) if rule.positive_only && value <= 0 => policy.lowest(),
+            Some(value) => place_of(value, cut_points, policy.lowest()),
+        })
     }
 
-    fn lifecycle(&self, policy: &Policy, rules: &LifecycleRules) -> Grade {
+    fn stage(&self, policy: &Policy, rules: &LifecycleRules) -> usize {
         let pace = self.active.plan.pace.and_then(|at| self.customer.paces.get(at));
         let stage = pace.map_or(Stage::Potential, |pace| pace.stage(self.now, rules, &policy.zone));
         // The stages of a lifecycle stand in the order of `Stage`: the policy's check sees to it.
-        Grade { tier: Some(stage as usize), score_e4: None, parts: Vec::new() }
+        stage as usize
     }
 
     /// The value by which a customer is ranked; `None`: outside the population.
@@ -117,22 +137,25 @@ impl Sight<'_> {
     pub(crate) fn measure(&self, metric: Metric, sales: Option<usize>) -> Option<Fraction> {
         let policy = &*self.active.policy;
         let whole = |number: i128| Some(Fraction::new(number, 1));
-        let start = window_start(self.now, metric.days);
+        let start = || window_start(self.now, metric.days);
         match metric.measure {
             Measure::NetSales => whole(self.customer.sales.get(sales?)?.value),
             Measure::Orders => whole(i128::from(self.customer.sales.get(sales?)?.orders)),
             Measure::Categories => {
-                let categories = self.customer.ledger.orders.categories_after(start, policy.counts_when)?;
-                whole(categories as i128)
+                let breadth = self.customer.sales.get(sales?)?.breadth.as_ref();
+                whole(breadth?.categories()? as i128)
             }
             Measure::Interactions => policy
                 .inputs
                 .contains(&Input::Interactions)
-                .then(|| Fraction::new(self.customer.ledger.interactions_after(start) as i128, 1)),
+                .then(|| Fraction::new(self.customer.ledger.interactions_after(start()) as i128, 1)),
             Measure::CollectionRate => {
                 let now = self.now.filter(|_| policy.inputs.contains(&Input::Invoices))?;
-                let receivables = &self.customer.ledger.receivables;
-                let collection = receivables.collection(start, now, &policy.zone, &policy.valuation, self.names)?;
+                let receivables = self.customer.ledger.receivables();
+                if receivables.has_no_invoices() {
+                    return None;
+                }
+                let collection = receivables.collection(start(), now, &policy.zone, &policy.valuation, self.names)?;
                 // In millionths: the unit of a part's bounds.
                 Some(Fraction::new(collection.paid * 1_000_000, collection.due))
             }
@@ -140,8 +163,19 @@ impl Sight<'_> {
     }
 }
 
+fn reached(policy: &Policy, score: i64) -> Option<usize> {
+    policy.tiers.iter().position(|tier| tier.bound.is_none_or(|bound| score >= bound))
+}
+
+impl Ranked {
+    /// The value by which a customer is ranked.
+    pub(super) fn value(&self, customer: &Customer) -> Option<i64> {
+        ranked_value(customer.sales.get(self.sales)?, self.by_orders)
+    }
+}
+
 /// The value by which a window's owner is ranked: `None` without a counting order in it.
-pub(crate) fn ranked_value(sales: &super::SalesWindow, by_orders: bool) -> Option<i64> {
+fn ranked_value(sales: &super::SalesWindow, by_orders: bool) -> Option<i64> {
     let bounded = |value: i128| value.clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX)) as i64;
     (sales.orders > 0).then(|| if by_orders { sales.orders } else { bounded(sales.value) })
 }

@@ -1,16 +1,20 @@
 //! Scoring: the fold from facts, ticks and control records to tiers.
 
 mod apply;
+mod breadth;
 mod calendar;
 mod control;
 mod customer;
 mod explain;
+mod form_2;
 mod grade;
 mod plan;
+mod points;
 mod qualify;
 mod report;
 mod save;
 mod sources;
+mod sweep;
 mod tick;
 mod views;
 
@@ -18,12 +22,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use apply::Applied;
 pub use calendar::Calendar;
-pub use customer::{Customer, Standing};
+pub use customer::{Customer, Standing, Standings};
 pub use grade::{Grade, PartGrade};
 use indexmap::IndexMap;
 pub use plan::{ActivePolicy, CutPointsInForce, Required};
 pub use report::CustomerStanding;
 use rustc_hash::FxBuildHasher;
+use sweep::Sweep;
+use views::SalesView;
 pub use views::{PaceSpec, SalesSpec, SalesWindow};
 
 use crate::{
@@ -32,8 +38,16 @@ use crate::{
     time::Millis,
 };
 
-/// The ways of folding that this release has.
-pub const KNOWN_LOGIC: &[u32] = &[1];
+/// The ways of folding that this release has, rising.
+///
+/// | logic | what is other than before |
+/// | --- | --- |
+/// | 1 | |
+/// | 2 | a loss signal names the events it rests on, with their number; before, the last order or refund only |
+pub const KNOWN_LOGIC: &[u32] = &[1, 2];
+
+/// The newest of [`KNOWN_LOGIC`]: how a new mesh folds.
+pub const NEWEST_LOGIC: u32 = KNOWN_LOGIC[KNOWN_LOGIC.len() - 1];
 
 /// How far apart cut-points lie once the mesh is live.
 pub const CUT_POINT_INTERVAL_MS: i64 = 60_000;
@@ -52,24 +66,29 @@ pub struct Scoring {
     previous_time: Option<Millis>,
     last_control: Option<u64>,
     logic: u32,
+    /// Of these the log may choose.
+    known_logic: &'static [u32],
     live: bool,
     last_boundary: Option<Millis>,
     pub(crate) names: Names,
-    policies: BTreeMap<String, ActivePolicy>,
+    /// By name.
+    policies: Vec<ActivePolicy>,
     /// By policy, the customers that wait for its review.
     waiting: BTreeMap<NameId, BTreeSet<u32>>,
     /// Facts taken in since the last summary, by source.
     sources: BTreeMap<NameId, u64>,
     pub(crate) customers: IndexMap<Box<str>, Customer, FxBuildHasher>,
-    sales_specs: Vec<SalesSpec>,
+    sales_views: Vec<SalesView>,
     pace_specs: Vec<PaceSpec>,
     ranked: BTreeMap<String, Ranked>,
     /// What the next summary takes back: reports of metrics by which nobody ranks any more.
     withdrawn: BTreeMap<String, RankChanges>,
     required: Required,
     calendar: Calendar,
-    /// Customers whose packed form changed since the last save.
-    unsaved: BTreeSet<u32>,
+    /// Whom the next save holds.
+    sweep: Sweep,
+    /// Memory to work in.
+    scratch: Vec<u8>,
 }
 
 /// One ranked metric: which view gives its value, and who stands where.
@@ -89,21 +108,29 @@ impl Scoring {
             previous_time: None,
             last_control: None,
             logic: 0,
+            known_logic: KNOWN_LOGIC,
             live: false,
             last_boundary: None,
             names: Names::default(),
-            policies: BTreeMap::new(),
+            policies: Vec::new(),
             waiting: BTreeMap::new(),
             sources: BTreeMap::new(),
             customers: IndexMap::default(),
-            sales_specs: Vec::new(),
+            sales_views: Vec::new(),
             pace_specs: Vec::new(),
             ranked: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
             required: Required::default(),
             calendar: Calendar::default(),
-            unsaved: BTreeSet::new(),
+            sweep: Sweep::default(),
+            scratch: Vec::new(),
         }
+    }
+
+    /// As a release that knows these ways of folding, and no others.
+    #[must_use]
+    pub fn knowing(self, known_logic: &'static [u32]) -> Self {
+        Self { known_logic, ..self }
     }
 
     /// The last tick.
@@ -118,6 +145,6 @@ impl Scoring {
 
     /// The policies in force, by name.
     pub fn policies(&self) -> impl Iterator<Item = &ActivePolicy> {
-        self.policies.values()
+        self.policies.iter()
     }
 }

@@ -8,9 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Calendar, Ranked, Scoring,
+    Ranked, Scoring,
+    points::Slope,
     qualify::ReviewDue,
-    views::{PaceSpec, SalesSpec},
+    views::{PaceSpec, SalesSpec, SalesView},
 };
 use crate::{
     names::NameId,
@@ -28,6 +29,8 @@ pub struct ActivePolicy {
     pub text: String,
     /// The number of its name.
     pub name: NameId,
+    /// The numbers of its tiers' names, best first.
+    pub(crate) tiers: Vec<NameId>,
     /// The cut-points it goes by, if it is relative and has got some.
     pub cut_points: Option<CutPointsInForce>,
     /// The boundary that was reported last and whose cut-points haven't come yet.
@@ -53,6 +56,10 @@ pub struct CutPointsInForce {
 pub(crate) struct Plan {
     /// For each metric of the policy, in its order: the sales view, where it uses one.
     pub(crate) sales: Vec<Option<usize>>,
+    /// For each part of a score.
+    pub(crate) slopes: Vec<Slope>,
+    /// Of all parts of a score.
+    pub(crate) total_weight: i64,
     /// The pace view, for a lifecycle.
     pub(crate) pace: Option<usize>,
     /// The ranked metric, for a relative policy.
@@ -89,9 +96,12 @@ impl Scoring {
     /// Plans all policies anew, and makes every view anew: what is looked at depends on the policies in force and on
     /// nothing that was in force before. Costs a pass over all facts; happens when a policy is activated.
     pub(crate) fn replan(&mut self) {
-        let mut views = Views { sales: self.required.sales.clone(), paces: self.required.paces.clone() };
+        let mut views = Views { sales: Vec::new(), paces: self.required.paces.clone() };
+        for spec in &self.required.sales {
+            views.sales(spec.clone(), false);
+        }
         let mut ranked: BTreeMap<String, Ranked> = BTreeMap::new();
-        for active in self.policies.values_mut() {
+        for active in &mut self.policies {
             active.plan = views.plan(&active.policy);
             let (Method::Relative(rule), Some(Some(sales))) = (&active.policy.method, active.plan.sales.first()) else {
                 continue;
@@ -106,16 +116,16 @@ impl Scoring {
             active.plan.ranked = Some(name);
         }
         let before = std::mem::replace(&mut self.ranked, ranked);
-        (self.sales_specs, self.pace_specs) = (views.sales, views.paces);
+        (self.sales_views, self.pace_specs) = (views.sales, views.paces);
         let mut reported = Vec::new();
-        for (place, (name, mut ranked)) in before.into_iter().enumerate() {
+        for (name, mut ranked) in before {
             if !self.ranked.contains_key(&name) {
                 // Nobody ranks by it any more. What was reported is taken back, or it would count twice if it returned.
                 for (at, customer) in (0..).zip(self.customers.values()) {
-                    ranked.members.shift(at, customer.ranked.get(place).copied().flatten(), None);
+                    ranked.members.shift(at, ranked.value(customer), None);
                 }
             }
-            reported.push((name, ranked.members.changes().clone()));
+            reported.push((name, ranked.members.changes()));
         }
         self.derive_all();
         for (name, changes) in reported {
@@ -133,21 +143,25 @@ impl Scoring {
     }
 
     fn derive_all(&mut self) {
-        self.calendar = Calendar::default();
         for at in 0..self.customers.len() as u32 {
             if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
-                customer.derive(&self.sales_specs, &self.pace_specs, &self.names, self.time);
-                customer.ranked = vec![None; self.ranked.len()];
-                customer.due = None;
+                customer.derive(&self.sales_views, &self.pace_specs, &self.names, self.time);
+                for ranked in self.ranked.values_mut() {
+                    ranked.members.shift(at, None, ranked.value(customer));
+                }
             }
-            self.rank(at);
-            self.reschedule(at);
+            let due = self.next_change(at);
+            if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
+                customer.due = due;
+            }
         }
+        self.calendar =
+            (0..).zip(self.customers.values()).filter_map(|(at, customer)| Some((customer.due?, at))).collect();
     }
 }
 
 struct Views {
-    sales: Vec<SalesSpec>,
+    sales: Vec<SalesView>,
     paces: Vec<PaceSpec>,
 }
 
@@ -168,17 +182,25 @@ impl Views {
             let uses_sales = matches!(metric.measure, Measure::NetSales | Measure::Orders | Measure::Categories);
             plan.sales.push(uses_sales.then(|| {
                 let valuation = Arc::clone(&valuation);
-                self.sales(SalesSpec { days: metric.days, counts_when: policy.counts_when, valuation })
+                let spec = SalesSpec { days: metric.days, counts_when: policy.counts_when, valuation };
+                self.sales(spec, metric.measure == Measure::Categories)
             }));
+        }
+        if let Method::Score(parts) = &policy.method {
+            plan.slopes = parts.iter().map(Slope::of).collect();
+            plan.total_weight = parts.iter().map(|part| part.weight_e4).sum();
         }
         plan
     }
 
-    fn sales(&mut self, spec: SalesSpec) -> usize {
-        self.sales.iter().position(|known| *known == spec).unwrap_or_else(|| {
-            self.sales.push(spec);
+    fn sales(&mut self, spec: SalesSpec, with_breadth: bool) -> usize {
+        let known = self.sales.iter().position(|known| known.spec == spec);
+        let at = known.unwrap_or_else(|| {
+            self.sales.push(SalesView { spec, with_breadth: false });
             self.sales.len() - 1
-        })
+        });
+        self.sales[at].with_breadth |= with_breadth;
+        at
     }
 
     fn pace(&mut self, spec: PaceSpec) -> usize {

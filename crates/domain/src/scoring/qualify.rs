@@ -25,11 +25,6 @@ pub(crate) struct ReviewDue {
 }
 
 /// What a grade leads to.
-struct Decision {
-    policy: NameId,
-    outcome: Outcome,
-}
-
 enum Outcome {
     /// The tier held is what the values give: nothing waits any more.
     Settled,
@@ -42,80 +37,75 @@ enum Outcome {
 impl Scoring {
     /// Tiers a customer under every policy in force.
     pub(crate) fn tier_all(&mut self, at: u32, occasion: &Occasion<'_>, effects: &mut Vec<Effect>) {
-        let decisions: Vec<Decision> =
-            self.policies.values().filter_map(|active| self.decide(at, active, occasion)).collect();
-        for decision in decisions {
-            self.carry_out(at, decision, occasion.when, effects);
-        }
+        (0..self.policies.len()).for_each(|policy| self.tier(at, policy, occasion, effects));
     }
 
-    /// Tiers a customer under one policy: an effect if that changes the tier held.
-    pub(crate) fn tier(&mut self, at: u32, policy: &str, occasion: &Occasion<'_>, effects: &mut Vec<Effect>) {
-        let decision = self.policies.get(policy).and_then(|active| self.decide(at, active, occasion));
-        if let Some(decision) = decision {
-            self.carry_out(at, decision, occasion.when, effects);
+    /// Tiers a customer under one policy, by its number: an effect if that changes the tier held.
+    pub(crate) fn tier(&mut self, at: u32, policy: usize, occasion: &Occasion<'_>, effects: &mut Vec<Effect>) {
+        let Some(active) = self.policies.get(policy) else { return };
+        let name = active.name;
+        if let Some(outcome) = self.decide(at, active, occasion) {
+            self.carry_out(at, name, outcome, occasion.when, effects);
         }
     }
 
     /// What the customer's grade leads to; `None`: nothing changes, not even what waits.
-    fn decide(&self, at: u32, active: &ActivePolicy, occasion: &Occasion<'_>) -> Option<Decision> {
+    fn decide(&self, at: u32, active: &ActivePolicy, occasion: &Occasion<'_>) -> Option<Outcome> {
         let (subject, customer) = self.customers.get_index(at as usize)?;
         let policy = &*active.policy;
         let sight = self.sight(customer, active);
-        let grade = sight.grade();
-        let stands = customer.standings.get(&active.name);
-        let from = stands.map(|standing| self.names.text(standing.tier));
+        let stands = customer.standings.get(active.name);
         let waited = stands.is_some_and(|standing| standing.waits);
-        let decision = |outcome| Decision { policy: active.name, outcome };
-        let Some(tier) = grade.tier.filter(|tier| from != Some(policy.tier_name(*tier))) else {
-            return waited.then(|| decision(Outcome::Settled));
+        // Most often nothing changes: then no more is made of the grade than the tier.
+        let other = |tier: &usize| stands.map(|standing| standing.tier) != active.tiers.get(*tier).copied();
+        let Some(tier) = sight.tier().filter(other) else {
+            return waited.then_some(Outcome::Settled);
         };
+        let from = stands.map(|standing| self.names.text(standing.tier));
         let direction = policy.direction(from, tier);
         let cause = match (policy.moment(direction), occasion.review) {
             (Moment::Immediately, _) => occasion.cause,
             (Moment::AtReview, Some(since)) => Cause::Review { since },
-            (Moment::AtReview, None) => return (!waited).then(|| decision(Outcome::Waits)),
+            (Moment::AtReview, None) => return (!waited).then_some(Outcome::Waits),
         };
-        let mut change = sight.explain(subject, &grade, &cause, self.previous_time);
+        let mut change = sight.explain(subject, &sight.grade(), &cause, self.previous_time);
         change.direction = direction.to_owned();
         change.from = from.map(str::to_owned);
         change.to = policy.tier_name(tier).to_owned();
         change.at_ms = occasion.when;
         change.logic = self.logic;
         change.history = !self.live;
-        Some(decision(Outcome::Changes(Box::new(change))))
+        Some(Outcome::Changes(Box::new(change)))
     }
 
-    fn carry_out(&mut self, at: u32, decision: Decision, when: Millis, effects: &mut Vec<Effect>) {
+    fn carry_out(&mut self, at: u32, policy: NameId, outcome: Outcome, when: Millis, effects: &mut Vec<Effect>) {
         let Some((_, customer)) = self.customers.get_index_mut(at as usize) else { return };
-        self.unsaved.insert(at);
-        let waits = matches!(decision.outcome, Outcome::Waits);
-        if let Outcome::Changes(change) = decision.outcome {
+        self.sweep.changed(at);
+        let waits = matches!(outcome, Outcome::Waits);
+        if let Outcome::Changes(change) = outcome {
             let standing = Standing { tier: self.names.id(&change.to), since: when, waits };
-            customer.standings.insert(decision.policy, standing);
+            customer.standings.insert(policy, standing);
             effects.push(Effect::TierChanged(change));
-        } else if let Some(standing) = customer.standings.get_mut(&decision.policy) {
+        } else if let Some(standing) = customer.standings.get_mut(policy) {
             standing.waits = waits;
         }
-        let waiting = self.waiting.entry(decision.policy).or_default();
         if waits {
-            waiting.insert(at);
-        } else {
+            self.waiting.entry(policy).or_default().insert(at);
+        } else if let Some(waiting) = self.waiting.get_mut(&policy) {
             waiting.remove(&at);
         }
     }
 
-    /// Who waits for a policy's review.
-    pub(crate) fn waiting_for(&self, policy: &str) -> Vec<u32> {
-        let waiting = self.policies.get(policy).and_then(|active| self.waiting.get(&active.name));
-        waiting.into_iter().flatten().copied().collect()
+    /// Who waits for the review of a policy, by the number of its name.
+    pub(crate) fn waiting_for(&self, policy: NameId) -> Vec<u32> {
+        self.waiting.get(&policy).into_iter().flatten().copied().collect()
     }
 
     /// Makes anew, after a load, who waits for which review.
     pub(crate) fn derive_waiting(&mut self) {
         for (at, customer) in (0..).zip(self.customers.values()) {
             for (policy, _) in customer.standings.iter().filter(|(_, standing)| standing.waits) {
-                self.waiting.entry(*policy).or_default().insert(at);
+                self.waiting.entry(policy).or_default().insert(at);
             }
         }
     }

@@ -38,8 +38,8 @@ impl Scoring {
     pub fn standings(&self) -> Vec<CustomerStanding> {
         let mut standings = Vec::with_capacity(self.customers.len() * self.policies.len());
         for (subject, customer) in &self.customers {
-            for active in self.policies.values() {
-                let Some(standing) = customer.standings.get(&active.name) else { continue };
+            for active in &self.policies {
+                let Some(standing) = customer.standings.get(active.name) else { continue };
                 let sight = self.sight(customer, active);
                 let grade = sight.grade();
                 let (coverage_e4, missing) = sight.coverage(&grade);
@@ -66,7 +66,7 @@ impl Scoring {
         let Some(customer) = self.customers.get(subject) else { return Vec::new() };
         let explained = |active: &ActivePolicy| {
             let policy = &*active.policy;
-            let standing = customer.standings.get(&active.name)?;
+            let standing = customer.standings.get(active.name)?;
             let sight = self.sight(customer, active);
             let grade = sight.grade();
             let (coverage_e4, missing) = sight.coverage(&grade);
@@ -88,7 +88,7 @@ impl Scoring {
                 cut_points: explained_cut_points(&sight),
             })
         };
-        self.policies.values().filter_map(explained).collect()
+        self.policies.iter().filter_map(explained).collect()
     }
 
     /// When what waits is decided.
@@ -107,13 +107,13 @@ impl Scoring {
     /// The tiers that one customer has, by policy.
     pub fn tiers_of(&self, at: u32) -> Vec<StandingTier> {
         let Some((_, customer)) = self.customers.get_index(at as usize) else { return Vec::new() };
-        let policies = self.policies.values();
+        let policies = self.policies.iter();
         policies
             .filter_map(|active| {
                 Some(StandingTier {
                     programme: active.policy.programme.clone(),
                     policy: active.policy.name.clone(),
-                    tier: self.names.text(customer.standings.get(&active.name)?.tier).to_owned(),
+                    tier: self.names.text(customer.standings.get(active.name)?.tier).to_owned(),
                 })
             })
             .collect()

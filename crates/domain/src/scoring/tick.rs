@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
 use tiermesh_proto::v1::{CutPointDemand, Summary};
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     fold::Effect,
+    names::NameId,
     policy::{Measure, Method},
     time::{DAY_MS, Millis},
 };
@@ -33,8 +35,8 @@ impl Scoring {
         }
         self.advance(now, &mut moved);
         // Whose customers are tiered now, and if it is a review, since when its period lasted.
-        let mut turns: Vec<(String, Option<Millis>)> = Vec::new();
-        for active in self.policies.values_mut() {
+        let mut turns: Vec<(usize, NameId, Option<Millis>)> = Vec::new();
+        for (number, active) in self.policies.iter_mut().enumerate() {
             let relative = matches!(active.policy.method, Method::Relative(_));
             let mut review = active.policy.review_at(self.previous_time, now);
             if relative {
@@ -46,14 +48,14 @@ impl Scoring {
             if relative && active.awaiting.is_some() {
                 active.moved.extend(&moved);
             } else {
-                turns.push((active.policy.name.clone(), review));
+                turns.push((number, active.name, review));
             }
         }
-        for (policy, review) in turns {
-            let waiting = review.map(|_| self.waiting_for(&policy)).unwrap_or_default();
+        for (policy, name, review) in turns {
+            let waiting = review.map(|_| self.waiting_for(name)).unwrap_or_default();
             let waiting = waiting.into_iter().filter(|at| !moved.contains(at));
             for at in moved.iter().copied().chain(waiting) {
-                self.tier(at, &policy, &Occasion { cause: Cause::Time, when: now, review }, effects);
+                self.tier(at, policy, &Occasion { cause: Cause::Time, when: now, review }, effects);
             }
         }
         Applied::Tick(now)
@@ -61,7 +63,7 @@ impl Scoring {
 
     /// The boundary that a tick reports, if it reports one.
     fn boundary_at(&self, now: Millis) -> Option<Millis> {
-        let any_relative = self.policies.values().any(|active| matches!(active.policy.method, Method::Relative(_)));
+        let any_relative = self.policies.iter().any(|active| matches!(active.policy.method, Method::Relative(_)));
         let boundary = if self.live { now.div_euclid(CUT_POINT_INTERVAL_MS) * CUT_POINT_INTERVAL_MS } else { now };
         // History may have ended beyond the boundary that the clock has reached: wait for the next.
         let new = self.last_boundary.is_none_or(|last| boundary > last) && self.time.is_none_or(|time| boundary > time);
@@ -74,15 +76,19 @@ impl Scoring {
         if self.time.is_some_and(|time| now <= time) {
             return;
         }
-        self.time = Some(now);
+        let before = self.time.replace(now);
         while let Some((_, at)) = self.calendar.take_due(now) {
             if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
                 customer.due = None;
-                for (spec, window) in self.sales_specs.iter().zip(&mut customer.sales) {
-                    window.advance(&customer.ledger.orders, spec, &self.names, now);
+                let values: SmallVec<[Option<i64>; 4]> =
+                    self.ranked.values().map(|ranked| ranked.value(customer)).collect();
+                for (view, window) in self.sales_views.iter().zip(&mut customer.sales) {
+                    view.advance(window, &customer.ledger.orders, &self.names, before, now);
+                }
+                for (ranked, value) in self.ranked.values_mut().zip(values) {
+                    ranked.members.shift(at, value, ranked.value(customer));
                 }
             }
-            self.rank(at);
             self.reschedule(at);
             moved.insert(at);
         }
@@ -97,17 +103,17 @@ impl Scoring {
         }
     }
 
-    fn next_change(&self, at: u32) -> Option<Millis> {
+    pub(crate) fn next_change(&self, at: u32) -> Option<Millis> {
         let (_, customer) = self.customers.get_index(at as usize)?;
         // Before the first tick windows hold everything: that tick looks at everybody.
         let Some(now) = self.time else { return Some(Millis::MIN) };
         let mut due: Option<Millis> = None;
         let mut consider = |at: Option<Millis>| due = [due, at].into_iter().flatten().min();
-        for spec in &self.sales_specs {
-            let first = customer.ledger.orders.first_after(window_start(Some(now), spec.days));
-            consider(first.map(|time| time + i64::from(spec.days) * DAY_MS));
+        for (view, window) in self.sales_views.iter().zip(&customer.sales) {
+            let first = (window.first < Millis::MAX).then_some(window.first);
+            consider(first.map(|time| time.saturating_add(i64::from(view.spec.days) * DAY_MS)));
         }
-        for active in self.policies.values() {
+        for active in &self.policies {
             let policy = &*active.policy;
             match &policy.method {
                 Method::Lifecycle(rules) => {
@@ -124,7 +130,7 @@ impl Scoring {
                                 consider(first.map(|time| time + length));
                             }
                             Measure::CollectionRate => {
-                                consider(customer.ledger.receivables.next_change(now, metric.days, &policy.zone));
+                                consider(customer.ledger.receivables().next_change(now, metric.days, &policy.zone));
                             }
                             Measure::NetSales | Measure::Orders | Measure::Categories => {}
                         }
@@ -137,7 +143,7 @@ impl Scoring {
     }
 
     fn summary(&mut self, boundary: Millis) -> Summary {
-        let demands = self.policies.values().filter_map(|active| {
+        let demands = self.policies.iter().filter_map(|active| {
             let Method::Relative(rule) = &active.policy.method else { return None };
             Some(CutPointDemand {
                 policy: active.policy.name.clone(),

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::breadth::Breadth;
 use crate::{
-    ledger::{Contribution, Orders},
+    ledger::{EntryRef, Orders},
     names::Names,
     policy::{CountsWhen, Valuation},
     time::{DAY_MS, Millis, Zone},
@@ -29,15 +30,30 @@ pub struct PaceSpec {
     pub zone: Zone,
 }
 
+/// A view of sales: what is summed, and whether breadth is counted too.
+#[derive(Debug, Clone)]
+pub(crate) struct SalesView {
+    pub(crate) spec: SalesSpec,
+    pub(crate) with_breadth: bool,
+}
+
 /// Sales of one customer over one window, (T − d, ∞) with T the last tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SalesWindow {
-    /// What isn't after this has left.
-    pub start: Millis,
     /// Net sales, in minor units.
     pub value: i128,
     /// Counting orders.
     pub orders: i64,
+    /// The time of the first order or refund in it, counting or not; [`Millis::MAX`] without one.
+    pub(crate) first: Millis,
+    /// What was bought, where somebody asks.
+    pub(crate) breadth: Option<Box<Breadth>>,
+}
+
+impl Default for SalesWindow {
+    fn default() -> Self {
+        Self { value: 0, orders: 0, first: Millis::MAX, breadth: None }
+    }
 }
 
 /// The instant after which facts are inside a window of so many days; before any tick all are.
@@ -45,46 +61,60 @@ pub(crate) fn window_start(now: Option<Millis>, days: u32) -> Millis {
     now.map_or(Millis::MIN, |now| now.saturating_sub(i64::from(days) * DAY_MS))
 }
 
-impl SalesWindow {
+impl SalesView {
     /// Sums the window anew.
-    pub fn of(orders: &Orders, spec: &SalesSpec, names: &Names, now: Option<Millis>) -> Self {
-        let mut window = Self { start: window_start(now, spec.days), value: 0, orders: 0 };
-        for entry in orders.between(window.start, Millis::MAX) {
-            window.add(orders.contribution(entry, spec.counts_when, &spec.valuation, names));
+    pub(crate) fn sum(&self, orders: &Orders, names: &Names, now: Option<Millis>) -> SalesWindow {
+        let mut window = SalesWindow::default();
+        let start = window_start(now, self.spec.days);
+        for entry in orders.between(start, Millis::MAX) {
+            self.count(&mut window, orders, entry, names, 1);
         }
+        window.first = orders.first_after(start).unwrap_or(Millis::MAX);
         window
     }
 
-    /// A contribution appeared.
-    pub fn add(&mut self, contribution: Option<Contribution>) {
-        self.count(contribution, 1);
-    }
-
-    /// A contribution is none any more.
-    pub fn remove(&mut self, contribution: Option<Contribution>) {
-        self.count(contribution, -1);
-    }
-
-    fn count(&mut self, contribution: Option<Contribution>, sign: i64) {
-        if let Some(contribution) = contribution.filter(|contribution| contribution.time > self.start) {
-            self.value += i128::from(sign) * i128::from(contribution.value);
-            self.orders += sign * contribution.orders;
+    /// Adds (1) or takes out (−1) what an entry contributes, if its time is in the window.
+    pub(crate) fn shift(
+        &self,
+        window: &mut SalesWindow,
+        orders: &Orders,
+        entry: EntryRef,
+        names: &Names,
+        now: Option<Millis>,
+        sign: i64,
+    ) {
+        if orders.time(entry).is_some_and(|time| time > window_start(now, self.spec.days)) {
+            self.count(window, orders, entry, names, sign);
         }
     }
 
-    /// The window's end moved to `now`: takes out what left.
-    pub fn advance(&mut self, orders: &Orders, spec: &SalesSpec, names: &Names, now: Millis) {
-        let start = window_start(Some(now), spec.days);
-        if start <= self.start {
+    fn count(&self, window: &mut SalesWindow, orders: &Orders, entry: EntryRef, names: &Names, sign: i64) {
+        let spec = &self.spec;
+        if let Some(contribution) = orders.contribution(entry, spec.counts_when, &spec.valuation, names) {
+            window.value += i128::from(sign) * i128::from(contribution.value);
+            window.orders += sign * contribution.orders;
+        }
+        if self.with_breadth && orders.has_lines(entry) {
+            window.breadth.get_or_insert_default().count(orders, entry, spec.counts_when, sign);
+        }
+    }
+
+    /// Takes out what left when the last tick became another. Customers for whom nothing left need no call.
+    pub(crate) fn advance(
+        &self,
+        window: &mut SalesWindow,
+        orders: &Orders,
+        names: &Names,
+        before: Option<Millis>,
+        now: Millis,
+    ) {
+        let start = window_start(Some(now), self.spec.days);
+        if window.first > start {
             return;
         }
-        if self.start == Millis::MIN {
-            *self = Self::of(orders, spec, names, Some(now));
-            return;
+        for entry in orders.between(window_start(before, self.spec.days), start) {
+            self.count(window, orders, entry, names, -1);
         }
-        for entry in orders.between(self.start, start) {
-            self.remove(orders.contribution(entry, spec.counts_when, &spec.valuation, names));
-        }
-        self.start = start;
+        window.first = orders.first_after(start).unwrap_or(Millis::MAX);
     }
 }

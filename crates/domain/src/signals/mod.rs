@@ -5,6 +5,7 @@
 
 mod absence;
 mod complaint_rise;
+mod evidence;
 mod frequency_drop;
 mod open;
 mod poisson;
@@ -21,7 +22,7 @@ use tiermesh_proto::v1::{CustomerEvent, control::Control, customer_event::Event,
 pub use watch::CustomerSignals;
 
 use crate::{
-    fold::{Effect, Fold, FoldError},
+    fold::{Effect, Fold, FoldError, Packed},
     policy::{self, DetectorSettings, Document},
     scoring::{Applied, Calendar, PaceSpec, Required, SalesSpec, Scoring},
 };
@@ -50,6 +51,13 @@ impl ChurnWarning {
             quiet: BTreeSet::new(),
             unsaved: BTreeSet::new(),
         }
+    }
+
+    /// As a release that knows these ways of folding, and no others.
+    #[must_use]
+    pub fn knowing(mut self, known_logic: &'static [u32]) -> Self {
+        self.scoring = self.scoring.knowing(known_logic);
+        self
     }
 
     /// The scoring that it folds along.
@@ -133,7 +141,7 @@ impl Fold for ChurnWarning {
         self.pack_all()
     }
 
-    fn delta(&mut self) -> Vec<u8> {
+    fn delta(&mut self) -> Packed {
         self.pack_changed()
     }
 

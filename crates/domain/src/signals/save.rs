@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChurnWarning, CustomerSignals};
 use crate::{
-    fold::{Fold, FoldError, pack, unpack},
+    fold::{Fold, FoldError, Packed, pack, unpack},
     policy::{self, Document},
 };
 
@@ -20,19 +20,22 @@ struct Segment {
 
 impl ChurnWarning {
     pub(super) fn pack_all(&mut self) -> Vec<u8> {
-        self.unsaved = (0..self.signals.len() as u32).collect();
+        self.unsaved.clear();
         let scoring = self.scoring.snapshot();
-        self.pack_signals(scoring)
+        self.pack_signals(scoring, (0..self.signals.len() as u32).collect())
     }
 
-    pub(super) fn pack_changed(&mut self) -> Vec<u8> {
-        let scoring = self.scoring.delta();
-        self.pack_signals(scoring)
+    /// Those whose signals changed, also where none is left; and of those whom scoring packs whole, who has any.
+    pub(super) fn pack_changed(&mut self) -> Packed {
+        let (scoring, whole) = self.scoring.pack_changed();
+        let any = |at: &u32| self.signals.get(*at as usize).is_some_and(|signals| !signals.are_none());
+        let mut of = std::mem::take(&mut self.unsaved);
+        of.extend(whole.into_iter().filter(any));
+        Packed { bytes: self.pack_signals(scoring.bytes, of), round_complete: scoring.round_complete }
     }
 
-    fn pack_signals(&mut self, scoring: Vec<u8>) -> Vec<u8> {
-        let changed = std::mem::take(&mut self.unsaved);
-        let signals = changed.into_iter().filter_map(|at| Some((at, self.signals.get(at as usize)?.clone())));
+    fn pack_signals(&mut self, scoring: Vec<u8>, of: BTreeSet<u32>) -> Vec<u8> {
+        let signals = of.into_iter().filter_map(|at| Some((at, self.signals.get(at as usize)?.clone())));
         pack(&Segment {
             scoring,
             settings: self.settings.as_ref().map(|(_, text)| text.clone()),
@@ -42,11 +45,24 @@ impl ChurnWarning {
     }
 
     pub(super) fn unpack(&mut self, segments: &[Vec<u8>]) -> Result<(), FoldError> {
-        let segments: Vec<Segment> = segments.iter().map(|segment| unpack(segment)).collect::<Result<_, _>>()?;
+        let mut segments: Vec<Segment> = segments.iter().map(|segment| unpack(segment)).collect::<Result<_, _>>()?;
         let Some(last) = segments.last() else { return Ok(()) };
         let settings = last.settings.clone();
         self.quiet = last.quiet.clone();
-        let scoring: Vec<Vec<u8>> = segments.iter().map(|segment| segment.scoring.clone()).collect();
+        let settings = match settings {
+            None => None,
+            Some(text) => match policy::parse(&text)? {
+                Document::Detectors(settings) => Some((*settings, text)),
+                Document::Tiers(_) => {
+                    return Err(FoldError::corrupt("saved settings are not those of loss signals"));
+                }
+            },
+        };
+        if let Some((settings, text)) = settings {
+            // Before scoring is loaded: so its views are made once.
+            self.put_in_force(settings, &text);
+        }
+        let scoring: Vec<Vec<u8>> = segments.iter_mut().map(|segment| std::mem::take(&mut segment.scoring)).collect();
         self.scoring.load(&scoring)?;
         self.signals.resize_with(self.scoring.customers.len(), CustomerSignals::default);
         for segment in segments {
@@ -55,11 +71,6 @@ impl ChurnWarning {
                 *slot.ok_or_else(|| FoldError::corrupt("a save has signals of nobody"))? = signals;
             }
         }
-        let Some(text) = settings else { return Ok(()) };
-        let Document::Detectors(settings) = policy::parse(&text)? else {
-            return Err(FoldError::corrupt("saved settings are not those of loss signals"));
-        };
-        self.put_in_force(*settings, &text);
         let Some((settings, _)) = self.settings.clone() else { return Ok(()) };
         for at in 0..self.signals.len() {
             let (Some((_, customer)), Some(signals)) = (self.scoring.customers.get_index(at), self.signals.get(at))

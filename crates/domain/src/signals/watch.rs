@@ -36,6 +36,13 @@ pub struct CustomerSignals {
     pub(super) due: Option<Millis>,
 }
 
+impl CustomerSignals {
+    /// Whether there is nothing that a save has to hold.
+    pub(super) fn are_none(&self) -> bool {
+        *self == Self { due: self.due, ..Self::default() }
+    }
+}
+
 type Look = (&'static str, Option<Verdict>);
 
 impl ChurnWarning {
@@ -111,7 +118,7 @@ impl ChurnWarning {
                 "complaint_rise",
                 settings.complaint_rise.as_ref().and_then(|rise| {
                     let raised = signals.complaint_rise.as_ref();
-                    complaint_rise::look(rise, &customer.ledger.complaints, pace, now, when, reopened, raised)
+                    complaint_rise::look(rise, customer.ledger.complaints(), pace, now, when, reopened, raised)
                 }),
             ),
             ("frequency_drop", unless_held_back(drop, signals.frequency_drop.as_ref())),
@@ -139,7 +146,7 @@ impl ChurnWarning {
         let category = self.scoring.names.known(&complaint.category);
         recent
             && category.is_some_and(|category| {
-                let complaints = &customer.ledger.complaints;
+                let complaints = customer.ledger.complaints();
                 complaints.closed_shortly_before(category, time, within)
             })
     }
@@ -155,7 +162,7 @@ impl ChurnWarning {
         // Before the first tick everybody is to be looked at with it.
         let Some(now) = self.scoring.time() else { return Some(Millis::MIN) };
         let pace = customer.paces.first()?;
-        let complaints = &customer.ledger.complaints;
+        let complaints = customer.ledger.complaints();
         let rise = settings.complaint_rise.as_ref();
         [
             // What has ended may be raised anew by the next tick, not by the same look.
@@ -185,6 +192,7 @@ impl ChurnWarning {
     ) -> Effect {
         let mut before = before.clone();
         let since = slot(&mut before, detector).as_ref().map_or(when, |raised| raised.since);
+        let evidence = self.evidence(settings, customer, detector, verdict.window_days);
         let at_stake = customer.sales.first().map_or(0, |sales| sales.value);
         Effect::SignalChanged(Box::new(LossSignal {
             origin: None,
@@ -202,8 +210,10 @@ impl ChurnWarning {
             currency: settings.at_stake.valuation.currency.clone(),
             card: Some(customer.ledger.card()),
             history: !self.scoring.is_live(),
-            events: customer.ledger.orders.last_event_id().map(str::to_owned).into_iter().collect(),
+            events: evidence.events,
             reason: verdict.reason.clone(),
+            event_count: evidence.count,
+            logic: evidence.logic,
         }))
     }
 }
