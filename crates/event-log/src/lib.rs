@@ -15,6 +15,7 @@
 
 pub mod embedded;
 mod groups;
+mod headers;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod memory;
@@ -23,7 +24,8 @@ mod record;
 mod seam;
 pub mod topics;
 
-pub use record::{Header, LogId, NewRecord, Record};
+pub use headers::Headers;
+pub use record::{LogId, NewRecord, Record};
 pub use seam::{
     Ack, Assignment, EventLog, Extent, GroupEvent, GroupMember, LogError, PartitionReader, Producer, StartPartition,
     TopicDifference,

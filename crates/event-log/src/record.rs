@@ -2,14 +2,7 @@
 
 use bytes::Bytes;
 
-/// A header of a record: CloudEvents attributes (`ce_…`), `content-type`, `traceparent`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// The header's name, lower case.
-    pub name: String,
-    /// Its value, UTF-8.
-    pub value: String,
-}
+use crate::headers::Headers;
 
 /// A record that is about to be appended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,8 +11,31 @@ pub struct NewRecord {
     pub key: Bytes,
     /// The protobuf message.
     pub value: Bytes,
-    /// Headers in the order they are written.
-    pub headers: Vec<Header>,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+/// What ends the value of a fact or tick whose trace is recorded: `traced` of `CustomerEvent`, its last field.
+const TRACED: [u8; 2] = [0x78, 0x01];
+
+impl NewRecord {
+    /// Has the record carry a trace on. Where it is recorded a [`CustomerEvent`](tiermesh_proto::v1::CustomerEvent)
+    /// says so in its value too, so that who reads many doesn't have to look at the headers of all.
+    pub fn carry_trace(&mut self, traceparent: &str, is_recorded: bool) {
+        self.headers.push(TRACEPARENT, traceparent);
+        if is_recorded {
+            self.value = [&self.value[..], &TRACED].concat().into();
+        }
+    }
+}
+
+/// The header with which a record carries a trace on (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
+
+/// Whether the value may be of an event whose trace is recorded. Where the bytes mean something else nothing is lost: its
+/// headers are looked at.
+pub(crate) fn may_be_traced(value: &[u8]) -> bool {
+    value.ends_with(&TRACED)
 }
 
 /// A record as read from a partition.
@@ -31,14 +47,14 @@ pub struct Record {
     pub key: Bytes,
     /// The protobuf message.
     pub value: Bytes,
-    /// Headers as they were written.
-    pub headers: Vec<Header>,
+    /// Its headers, as they were written.
+    pub headers: Headers,
 }
 
 impl Record {
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_str())
+        self.headers.get(name)
     }
 }
 

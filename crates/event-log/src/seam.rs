@@ -49,6 +49,16 @@ pub enum LogError {
     /// The data directory is owned by another process.
     #[error("{0}")]
     Locked(String),
+    /// Another process joined the group under this one's name, and took its place.
+    #[error(
+        "another process has joined group `{group}` as instance `{instance}`: give each process of a service an --instance of its own"
+    )]
+    SameInstance {
+        /// The group.
+        group: String,
+        /// The name both go by.
+        instance: String,
+    },
     /// What was read is not what a log of ours holds.
     #[error("corrupt log: {0}")]
     Corrupt(String),
@@ -136,6 +146,11 @@ pub trait PartitionReader: Send {
     ///
     /// Fails with [`LogError::Closed`] once the group has taken the partition away.
     async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError>;
+
+    /// From here on records may come without their headers, unless they carry a recorded trace: for folds, who look at
+    /// headers for the sake of traces alone. Of topics whose records don't say so ([`NewRecord::carry_trace`]) all come
+    /// with them.
+    fn skip_headers(&mut self) {}
 }
 
 /// A member of a group. Dropping it leaves the group.

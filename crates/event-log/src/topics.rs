@@ -7,7 +7,8 @@ use prost::Message;
 use tiermesh_proto::v1;
 
 use crate::{
-    record::{Header, NewRecord, Record},
+    headers::Headers,
+    record::{NewRecord, Record},
     seam::{LogError, TopicDifference},
 };
 
@@ -40,7 +41,7 @@ impl<V: Message + Default> Topic<V> {
     }
 
     /// A record of this topic.
-    pub fn record(&self, key: impl Into<Bytes>, value: &V, headers: Vec<Header>) -> NewRecord {
+    pub fn record(&self, key: impl Into<Bytes>, value: &V, headers: Headers) -> NewRecord {
         NewRecord { key: key.into(), value: value.encode_to_vec().into(), headers }
     }
 

@@ -41,10 +41,13 @@ impl Cache {
         }
     }
 
-    /// The batch that holds this offset.
-    pub(super) fn find(&self, offset: u64) -> Option<Chunk> {
+    /// The batches from the one that holds this offset on; none if it isn't there. They share their memory.
+    pub(super) fn from(&self, offset: u64) -> VecDeque<Chunk> {
         let at = self.chunks.partition_point(|chunk| chunk.end() <= offset);
-        self.chunks.get(at).filter(|chunk| chunk.base <= offset).cloned()
+        match self.chunks.get(at) {
+            Some(chunk) if chunk.base <= offset => self.chunks.range(at..).cloned().collect(),
+            _ => VecDeque::new(),
+        }
     }
 }
 
@@ -57,12 +60,12 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_batch_of_an_offset() {
+    fn finds_the_batches_from_an_offset_on() {
         let mut cache = Cache::default();
         cache.push(chunk(1, 3, 10));
         cache.push(chunk(4, 1, 10));
-        let bases = [0, 1, 3, 4, 5].map(|offset| cache.find(offset).map(|chunk| chunk.base));
-        assert_eq!(bases, [None, Some(1), Some(1), Some(4), None]);
+        let bases = |offset| cache.from(offset).iter().map(|chunk| chunk.base).collect::<Vec<u64>>();
+        assert_eq!([0, 1, 3, 4, 5].map(bases), [vec![], vec![1, 4], vec![1, 4], vec![4], vec![]]);
     }
 
     #[test]
@@ -70,8 +73,8 @@ mod tests {
         let mut cache = Cache::default();
         cache.push(chunk(1, 1, MAX_BYTES));
         cache.push(chunk(2, 1, MAX_BYTES + 1));
-        assert!(cache.find(1).is_none());
-        assert!(cache.find(2).is_some());
+        assert!(cache.from(1).is_empty());
+        assert!(!cache.from(2).is_empty());
     }
 
     #[test]
@@ -79,7 +82,7 @@ mod tests {
         let mut cache = Cache::default();
         cache.push(chunk(1, 1, 1));
         cache.push(chunk(5, 1, 1));
-        assert!(cache.find(1).is_none());
-        assert!(cache.find(5).is_some());
+        assert!(cache.from(1).is_empty());
+        assert!(!cache.from(5).is_empty());
     }
 }

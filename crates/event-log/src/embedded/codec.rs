@@ -6,7 +6,10 @@
 use bytes::{Buf, Bytes};
 use prost::encoding::{decode_varint, encode_varint};
 
-use crate::record::{Header, NewRecord, Record};
+use crate::{
+    headers::{self, Headers},
+    record::{NewRecord, Record},
+};
 
 /// Smaller batches are not worth compressing.
 const COMPRESS_FROM: usize = 512;
@@ -23,9 +26,9 @@ pub(super) fn encode(records: &[NewRecord]) -> Vec<u8> {
         put(&mut raw, &record.key);
         put(&mut raw, &record.value);
         encode_varint(record.headers.len() as u64, &mut raw);
-        for header in &record.headers {
-            put(&mut raw, header.name.as_bytes());
-            put(&mut raw, header.value.as_bytes());
+        for (name, value) in record.headers.iter() {
+            put(&mut raw, name.as_bytes());
+            put(&mut raw, value.as_bytes());
         }
     }
     raw
@@ -41,11 +44,12 @@ pub(super) fn decode(raw: &mut Bytes, offset: u64) -> Result<Record, String> {
     let key = take(raw)?;
     let value = take(raw)?;
     let count = varint(raw)?;
-    let mut headers = Vec::with_capacity(count.min(64));
+    let mut packed = Vec::with_capacity(256);
     for _ in 0..count {
-        headers.push(Header { name: text(raw)?, value: text(raw)? });
+        let (name, value) = (take(raw)?, take(raw)?);
+        headers::put(&mut packed, text(&name)?, text(&value)?);
     }
-    Ok(Record { offset, key, value, headers })
+    Ok(Record { offset, key, value, headers: Headers::packed(packed.into()) })
 }
 
 fn varint(raw: &mut Bytes) -> Result<usize, String> {
@@ -61,8 +65,8 @@ fn take(raw: &mut Bytes) -> Result<Bytes, String> {
     Ok(raw.split_to(length))
 }
 
-fn text(raw: &mut Bytes) -> Result<String, String> {
-    String::from_utf8(take(raw)?.to_vec()).map_err(|error| error.to_string())
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
 /// The bytes of a row: the batch's form, a checksum over its place and its body, the body.
@@ -115,14 +119,13 @@ mod tests {
     use bytes::Bytes;
 
     use super::{decode, encode, seal, unseal};
-    use crate::record::{Header, NewRecord};
+    use crate::record::NewRecord;
 
     fn record(size: usize) -> NewRecord {
-        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
         NewRecord {
             key: Bytes::from_static(b"k"),
             value: vec![7; size].into(),
-            headers: vec![header("ce_id", "1"), header("ce_type", "ü")],
+            headers: [("ce_id", "1"), ("ce_type", "ü")].into_iter().collect(),
         }
     }
 

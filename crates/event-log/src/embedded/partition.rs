@@ -1,7 +1,7 @@
 //! The topics and partitions of an embedded log, as the process knows them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
@@ -55,8 +55,9 @@ impl Partition {
         self.grow(end);
     }
 
-    pub(super) fn cached(&self, offset: u64) -> Option<Chunk> {
-        self.cache().find(offset)
+    /// The batches in memory from the one that holds this offset on; none if it isn't there.
+    pub(super) fn cached(&self, offset: u64) -> VecDeque<Chunk> {
+        self.cache().from(offset)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

@@ -11,8 +11,8 @@ use crate::{
     seam::{LogError, PartitionReader},
 };
 
-/// How often a process that does not own the log looks for more.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How soon a process that does not own the log looks for more, and how rarely while nothing comes.
+const LOOK_AFTER: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
 
 pub(super) struct Reader {
     log: EmbeddedLog,
@@ -64,11 +64,12 @@ impl Reader {
         let next = self.next;
         if owner {
             self.ends.wait_for(|end| *end > next).await.map_err(|_| LogError::Closed)?;
-            if let Some(chunk) = self.partition.cached(next) {
-                self.chunks.push_back(chunk);
+            self.chunks = self.partition.cached(next);
+            if !self.chunks.is_empty() {
                 return Ok(());
             }
         }
+        let mut look_after = LOOK_AFTER.0;
         loop {
             let chunks = self.load().await?;
             match chunks.front() {
@@ -76,7 +77,10 @@ impl Reader {
                     self.chunks = chunks;
                     return Ok(());
                 }
-                None if !owner => tokio::time::sleep(LOOK_EVERY).await,
+                None if !owner => {
+                    tokio::time::sleep(look_after).await;
+                    look_after = (look_after * 2).min(LOOK_AFTER.1);
+                }
                 _ => return Err(self.partition.corrupt(next, "the record is missing")),
             }
         }

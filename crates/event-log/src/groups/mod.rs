@@ -31,13 +31,25 @@ impl Groups {
         partitions: u32,
         log: Arc<dyn EventLog>,
     ) -> Box<dyn GroupMember> {
+        self.join_seated(group, topic, partitions, log).1
+    }
+
+    /// Adds a member, and gives its seat, by which it can be made to lose what it owns.
+    pub(crate) fn join_seated(
+        &self,
+        group: &str,
+        topic: &str,
+        partitions: u32,
+        log: Arc<dyn EventLog>,
+    ) -> (Seat, Box<dyn GroupMember>) {
         let group = {
             let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
             let key = (group.to_owned(), topic.to_owned());
             Arc::clone(groups.entry(key).or_insert_with(|| Arc::new(Group::new(partitions))))
         };
         let id = group.enter();
-        Box::new(member::Member::new(group, id, topic.to_owned(), log))
+        let seat = Seat { group: Arc::clone(&group), id };
+        (seat, Box::new(member::Member::new(group, id, topic.to_owned(), log)))
     }
 
     /// Takes everything from the member that owns this partition, as Kafka does with one it gave up on. False if
@@ -45,6 +57,26 @@ impl Groups {
     pub(crate) fn lose(&self, group: &str, topic: &str, partition: u32) -> bool {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.get(&(group.to_owned(), topic.to_owned())).is_some_and(|group| group.lose(partition))
+    }
+}
+
+/// A member's place in its group.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    group: Arc<Group>,
+    id: MemberId,
+}
+
+impl Seat {
+    /// The group gives up on the member. It takes part again once it has heard of that. How many partitions it lost.
+    pub(crate) fn lose(&self) -> usize {
+        self.group.lose_member(self.id)
+    }
+
+    /// The member left by itself.
+    pub(crate) fn is_left(&self) -> bool {
+        let state = self.group.state();
+        !state.members.contains(&self.id) && !state.lost.contains_key(&self.id) && !state.forgotten.contains(&self.id)
     }
 }
 
@@ -65,6 +97,8 @@ struct State {
     partitions: Vec<Slot>,
     /// What members lost and have not heard of yet. They take part again once they have.
     lost: HashMap<MemberId, Vec<u32>>,
+    /// Members that were given up and had nothing to lose: they take part again when they next ask.
+    forgotten: Vec<MemberId>,
 }
 
 /// One partition: who has it, and who should.
@@ -122,21 +156,36 @@ impl Group {
         let mut state = self.state();
         state.members.retain(|member| *member != id);
         state.lost.remove(&id);
+        state.forgotten.retain(|member| *member != id);
         state.free(|holder| holder.is(id));
         state.rebalance();
         self.changed.send_replace(());
     }
 
     fn lose(&self, partition: u32) -> bool {
-        let mut state = self.state();
+        let state = self.state();
         let holder = state.partitions.get(partition as usize).map_or(Holder::Nobody, |slot| slot.holder);
+        drop(state);
         let (Holder::Owner(id) | Holder::Leaver(id)) = holder else { return false };
+        self.lose_member(id);
+        true
+    }
+
+    fn lose_member(&self, id: MemberId) -> usize {
+        let mut state = self.state();
+        if !state.members.contains(&id) {
+            return 0;
+        }
         let taken = state.free(|holder| holder.is(id));
-        state.lost.insert(id, taken);
+        let count = taken.len();
+        match count {
+            0 => state.forgotten.push(id),
+            _ => _ = state.lost.insert(id, taken),
+        }
         state.members.retain(|member| *member != id);
         state.rebalance();
         self.changed.send_replace(());
-        true
+        count
     }
 
     /// The member has given up what it was told to.
@@ -158,7 +207,14 @@ impl Group {
     }
 
     fn change(&self, id: MemberId) -> Option<Change> {
-        self.state().change(id)
+        let mut state = self.state();
+        if state.forgotten.contains(&id) {
+            state.forgotten.retain(|member| *member != id);
+            state.members.push(id);
+            state.rebalance();
+            self.changed.send_replace(());
+        }
+        state.change(id)
     }
 }
 

@@ -9,12 +9,13 @@ use std::{
 use rdkafka::{
     Message,
     consumer::Consumer as _,
-    message::{BorrowedMessage, Headers},
+    message::{BorrowedMessage, Headers as _},
 };
 
 use super::{cluster::Cluster, reader::place};
 use crate::{
-    record::{Header, LogId, NewRecord},
+    headers::Headers,
+    record::{LogId, NewRecord},
     seam::LogError,
 };
 
@@ -22,8 +23,7 @@ const HEADER: &str = "tm_log_id";
 
 /// A record that gives a partition this identity. Where two were written, the one at offset 0 stands.
 pub(super) fn record(log_id: &LogId) -> NewRecord {
-    let header = Header { name: HEADER.to_owned(), value: log_id.0.clone() };
-    NewRecord { headers: vec![header], ..NewRecord::default() }
+    NewRecord { headers: Headers::from_iter([(HEADER, &log_id.0)]), ..NewRecord::default() }
 }
 
 /// The identity that a birth record gives; `None` for all other records.
@@ -31,6 +31,12 @@ pub(super) fn log_id(message: &BorrowedMessage<'_>) -> Option<LogId> {
     let headers = message.headers()?;
     let header = headers.iter().find(|header| header.key == HEADER)?;
     Some(LogId(String::from_utf8_lossy(header.value?).into_owned()))
+}
+
+/// Whether it is a birth record. Those of a partition have neither key nor value: of others the headers, which librdkafka
+/// reads only when asked, are not looked at.
+pub(super) fn is_birth(message: &BorrowedMessage<'_>) -> bool {
+    message.payload_len() == 0 && message.key_len() == 0 && log_id(message).is_some()
 }
 
 /// The identities of those of these partitions whose first record, at offset 0, is a birth record. None of them may be

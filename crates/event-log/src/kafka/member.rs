@@ -11,7 +11,7 @@ use rdkafka::{
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::{
     client::{self, Consumer, Duties, Group, PollThread},
@@ -26,23 +26,26 @@ const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// How long leaving may hold up whoever drops the member. A member that didn't leave would be missed only when its
 /// session ends, and its partitions would stand still until then.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// How many events may wait to be heard. The polling thread waits with the next, as it does for the answer to most of them.
+const MOST_EVENTS: usize = 16;
 /// librdkafka's `max.poll.interval.ms` unless it is set.
 const MAX_POLL_INTERVAL_MS: u64 = 300_000;
 
 pub(super) struct Member {
-    events: UnboundedReceiver<Result<GroupEvent, LogError>>,
+    events: Receiver<Result<GroupEvent, LogError>>,
     thread: PollThread,
 }
 
 impl Member {
     pub(super) fn join(cluster: Arc<Cluster>, group: &str, topic: &str) -> Result<Self, LogError> {
-        let config = cluster.settings.consumer(group);
+        let config = cluster.settings.member(group);
         let interval = config.get("max.poll.interval.ms").and_then(|value| value.parse().ok());
         let patience = Duration::from_millis(interval.unwrap_or(MAX_POLL_INTERVAL_MS) / 5 * 4);
-        let (sender, events) = unbounded_channel();
+        let (sender, events) = channel(MOST_EVENTS);
         let stop = Arc::new(AtomicBool::new(false));
         let rebalancer = Arc::new(Rebalancer {
             cluster: Arc::clone(&cluster),
+            group: group.to_owned(),
             topic: topic.to_owned(),
             events: sender,
             consumer: OnceLock::new(),
@@ -98,9 +101,22 @@ impl Duties for MemberDuties {
                     | RDKafkaErrorCode::Fatal
             )
         );
-        if fatal || refused {
-            let error = self.rebalancer.cluster.unavailable(error);
-            let _ = self.rebalancer.events.send(Err(error));
+        let is_fenced = error.rdkafka_error_code() == Some(RDKafkaErrorCode::FencedInstanceId);
+        if fatal || refused || is_fenced {
+            let rebalancer = &self.rebalancer;
+            let error = match &rebalancer.cluster.settings.instance {
+                Some(instance) if is_fenced => {
+                    LogError::SameInstance { group: rebalancer.group.clone(), instance: instance.clone() }
+                }
+                _ => rebalancer.cluster.unavailable(error),
+            };
+            // With so many unheard one more makes no difference.
+            let _ = rebalancer.events.try_send(Err(error));
+        } else if let Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) =
+            error.rdkafka_error_code()
+        {
+            // librdkafka logs by itself which broker it can't reach, and says this ten times a second.
+            tracing::debug!("kafka: topic `{}`: {error}", self.rebalancer.topic);
         } else {
             tracing::warn!("kafka: topic `{}`: {error}", self.rebalancer.topic);
         }

@@ -11,6 +11,7 @@
 //!   waits with a time-out of its own and then decides: to go on waiting, for the records are delivered when the broker
 //!   is back, or to drop the producer and start anew from its last save.
 
+mod batch;
 mod births;
 mod client;
 mod cluster;

@@ -32,6 +32,8 @@ use crate::{
 const BUFFER_BYTES: usize = 32 << 20;
 /// What a record weighs besides its key and value.
 const OVERHEAD: usize = 200;
+/// Room is made for so many headers; more fit too.
+const USUAL_HEADERS: usize = 8;
 const POLL: Duration = Duration::from_millis(50);
 /// How long a producer that was dropped goes on delivering.
 const LAST_WORDS: Duration = Duration::from_secs(30);
@@ -105,9 +107,9 @@ impl KafkaProducer {
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         self.poison.check()?;
         for record in records {
-            let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            for header in &record.headers {
-                headers = headers.insert(rdkafka::message::Header { key: &header.name, value: Some(&header.value) });
+            let mut headers = OwnedHeaders::new_with_capacity(USUAL_HEADERS);
+            for (key, value) in record.headers.iter() {
+                headers = headers.insert(rdkafka::message::Header { key, value: Some(value) });
             }
             let mut message = BaseRecord::with_opaque_to(topic, Arc::clone(&pending))
                 .partition(partition as i32)
@@ -134,7 +136,8 @@ impl Producer for KafkaProducer {
         if records.is_empty() {
             return Ok(Box::pin(ready(Ok(0))));
         }
-        let bytes: usize = records.iter().map(|record| record.key.len() + record.value.len() + OVERHEAD).sum();
+        let bytes: usize =
+            records.iter().map(|record| record.key.len() + record.value.len() + record.headers.size() + OVERHEAD).sum();
         let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(BUFFER_BYTES) as u32);
         let room = tokio::select! {
             biased;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     record::Record,
     seam::{LogError, PartitionReader},
+    topics::CUSTOMER_EVENTS,
 };
 
 /// How many records are taken at once, so that one reader doesn't keep a worker thread from the others.
@@ -27,6 +28,8 @@ pub(super) struct Reader {
     pub(super) failed: Option<KafkaError>,
     /// The thread of a reader on its own.
     pub(super) thread: Option<PollThread>,
+    /// Headers are wanted of records that may be traced only.
+    pub(super) skip_headers: bool,
 }
 
 /// A reader with a consumer of its own.
@@ -37,7 +40,15 @@ pub(super) fn standalone(cluster: Arc<Cluster>, topic: &str, partition: u32, beg
     consumer.assign(&place(topic, [(partition, begin)])).map_err(|error| cluster.unavailable(error))?;
     let duties = Close(Arc::clone(&slot));
     let thread = PollThread::start("kafka-reader", consumer, Arc::new(AtomicBool::new(false)), duties)?;
-    Ok(Reader { cluster, slot, topic: topic.to_owned(), partition, failed: None, thread: Some(thread) })
+    Ok(Reader {
+        cluster,
+        slot,
+        topic: topic.to_owned(),
+        partition,
+        failed: None,
+        thread: Some(thread),
+        skip_headers: false,
+    })
 }
 
 /// Partitions and offsets as librdkafka wants them.
@@ -81,7 +92,7 @@ impl PartitionReader for Reader {
             if let Some(error) = self.failed.take() {
                 return Err(self.explain(error).await);
             }
-            let taken = self.slot.take(max.clamp(1, AT_ONCE))?;
+            let taken = self.slot.take(max.clamp(1, AT_ONCE), self.skip_headers)?;
             self.failed = taken.error;
             if !taken.records.is_empty() {
                 return Ok(taken.records);
@@ -90,6 +101,10 @@ impl PartitionReader for Reader {
                 self.slot.ready().await;
             }
         }
+    }
+
+    fn skip_headers(&mut self) {
+        self.skip_headers = self.topic == CUSTOMER_EVENTS.name;
     }
 }
 

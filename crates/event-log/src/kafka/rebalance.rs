@@ -21,7 +21,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 use tokio::sync::{
-    mpsc::UnboundedSender,
+    mpsc,
     oneshot::{self, error::TryRecvError},
 };
 
@@ -38,8 +38,9 @@ const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) struct Rebalancer {
     pub(super) cluster: Arc<Cluster>,
+    pub(super) group: String,
     pub(super) topic: String,
-    pub(super) events: UnboundedSender<Result<GroupEvent, LogError>>,
+    pub(super) events: mpsc::Sender<Result<GroupEvent, LogError>>,
     /// Set when the consumer is made, which is after this.
     pub(super) consumer: OnceLock<Weak<Consumer>>,
     /// Of the partitions that are read.
@@ -68,7 +69,7 @@ impl Group for Rebalancer {
             _ => self.revoke(consumer, partitions),
         };
         if let Err(error) = result {
-            let _ = self.events.send(Err(self.cluster.unavailable(format!("rebalance: {error}"))));
+            let _ = self.events.try_send(Err(self.cluster.unavailable(format!("rebalance: {error}"))));
         }
     }
 }
@@ -87,7 +88,7 @@ impl Rebalancer {
         let is_first = !self.greeted.swap(true, Ordering::Relaxed);
         if (!partitions.is_empty() || is_first) && !self.stopped() {
             let (starts, started_here) = channel();
-            let _ = self.events.send(Ok(GroupEvent::Assigned(self.assignments(partitions, starts))));
+            let _ = self.events.blocking_send(Ok(GroupEvent::Assigned(self.assignments(partitions, starts))));
             started = self.wait_for_starts(&started_here);
         }
         // Partitions whose start was given up stay this member's, and are not read.
@@ -144,7 +145,7 @@ impl Rebalancer {
         if !self.stopped() && !partitions.is_empty() {
             let (done, given_up) = oneshot::channel();
             let partitions = partitions.clone();
-            let _ = self.events.send(Ok(GroupEvent::Revoked { partitions, lost, done }));
+            let _ = self.events.blocking_send(Ok(GroupEvent::Revoked { partitions, lost, done }));
             if !lost {
                 self.wait_until_given_up(given_up);
             }
@@ -202,6 +203,6 @@ impl StartPartition for Starter {
         // Nobody waits if the member left, or took too long.
         self.starts.send(start).map_err(|_| LogError::Closed)?;
         let Self { cluster, topic, partition, .. } = *self;
-        Ok(Box::new(Reader { cluster, slot, topic, partition, failed: None, thread: None }))
+        Ok(Box::new(Reader { cluster, slot, topic, partition, failed: None, thread: None, skip_headers: false }))
     }
 }

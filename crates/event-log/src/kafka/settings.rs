@@ -18,6 +18,10 @@ pub struct KafkaSettings {
     pub min_insync_replicas: u32,
     /// After this long without an answer Kafka is not available.
     pub timeout: Duration,
+    /// What this process is called in its groups, each time it is started. One that comes back under its name gets its
+    /// partitions back at once, and one that leaves keeps them until its session ends. `None`: it leaves when it stops,
+    /// and is a new member when it starts.
+    pub instance: Option<String>,
 }
 
 impl KafkaSettings {
@@ -30,6 +34,7 @@ impl KafkaSettings {
             replication_factor: 1,
             min_insync_replicas: 1,
             timeout: Duration::from_secs(10),
+            instance: None,
         }
     }
 
@@ -48,9 +53,10 @@ impl KafkaSettings {
                 ("fetch.queue.backoff.ms", "5"),
                 // A partition that is assigned later waits for the fetch under way.
                 ("fetch.wait.max.ms", "100"),
-                // A member that was killed keeps its partitions for so long: nobody folds them meanwhile.
-                ("session.timeout.ms", "10000"),
-                ("heartbeat.interval.ms", "2000"),
+                // A member that was killed keeps its partitions for so long: nobody folds them meanwhile. The least that
+                // brokers allow unless told otherwise.
+                ("session.timeout.ms", "6000"),
+                ("heartbeat.interval.ms", "1500"),
             ],
             &[
                 ("enable.auto.commit", "false"),
@@ -64,6 +70,15 @@ impl KafkaSettings {
             ],
         );
         config.set("group.id", group);
+        config
+    }
+
+    /// A consumer that takes part in a group, under the process's name if it has one.
+    pub(super) fn member(&self, group: &str) -> ClientConfig {
+        let mut config = self.consumer(group);
+        if let Some(instance) = &self.instance {
+            config.set("group.instance.id", format!("{group}-{instance}"));
+        }
         config
     }
 

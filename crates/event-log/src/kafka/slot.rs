@@ -6,28 +6,23 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
-use rdkafka::{
-    Message,
-    consumer::base_consumer::PartitionQueue,
-    error::KafkaError,
-    message::{BorrowedMessage, Headers},
-};
+use rdkafka::{consumer::base_consumer::PartitionQueue, error::KafkaError, message::BorrowedMessage};
 use tokio::sync::Notify;
 
 use super::{
+    batch::Batch,
     births,
     client::{Consumer, Context},
 };
-use crate::{
-    record::{Header, Record},
-    seam::LogError,
-};
+use crate::{record::Record, seam::LogError};
+
+/// What is taken at once weighs no more than this and one record: a reader holds it twice at most.
+const MOST_BYTES: usize = 4 << 20;
 
 pub(super) struct Slot {
     state: Mutex<State>,
@@ -35,6 +30,8 @@ pub(super) struct Slot {
     ready: Arc<Notify>,
     /// The offset after the last record taken.
     position: AtomicU64,
+    /// What was taken last weighed so much.
+    size: AtomicUsize,
 }
 
 enum State {
@@ -54,7 +51,12 @@ pub(super) struct Taken<T = Record> {
 impl Slot {
     pub(super) fn new(from: u64) -> Arc<Self> {
         let ready = Arc::new(Notify::new());
-        Arc::new(Self { state: Mutex::new(State::Waiting), ready, position: AtomicU64::new(from) })
+        Arc::new(Self {
+            state: Mutex::new(State::Waiting),
+            ready,
+            position: AtomicU64::new(from),
+            size: AtomicUsize::new(0),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,14 +93,22 @@ impl Slot {
         self.ready.notified().await;
     }
 
-    /// Takes what is there, up to `max` records.
-    pub(super) fn take(&self, max: usize) -> Result<Taken, LogError> {
-        let ours = |message: &BorrowedMessage<'_>| births::log_id(message).is_none().then(|| record(message));
-        let taken = self.take_as(max, ours)?;
-        if let Some(last) = taken.records.last() {
+    /// Takes what is there, up to `max` records; headers of records that may be traced only, if so told.
+    pub(super) fn take(&self, max: usize, skip_headers: bool) -> Result<Taken, LogError> {
+        let mut batch = Batch::with_room(self.size.load(Ordering::Relaxed));
+        let error = self.drain(max, |message| {
+            if !births::is_birth(message) {
+                batch.add(message, !skip_headers);
+            }
+        })?;
+        if batch.size() > 0 {
+            self.size.store(batch.size(), Ordering::Relaxed);
+        }
+        let records = batch.into_records();
+        if let Some(last) = records.last() {
             self.position.store(last.offset + 1, Ordering::Relaxed);
         }
-        Ok(taken)
+        Ok(Taken { records, error })
     }
 
     /// The same of a topic of others, whose records are read by `read`; what it gives nothing for is skipped.
@@ -107,38 +117,33 @@ impl Slot {
         max: usize,
         read: impl Fn(&BorrowedMessage<'_>) -> Option<T>,
     ) -> Result<Taken<T>, LogError> {
-        let mut taken = Taken { records: Vec::new(), error: None };
+        let mut records = Vec::new();
+        let error = self.drain(max, |message| records.extend(read(message)))?;
+        Ok(Taken { records, error })
+    }
+
+    /// Hands over what is there, up to `max` messages and [`MOST_BYTES`]; the error that came behind them.
+    fn drain(&self, max: usize, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Result<Option<KafkaError>, LogError> {
         let state = self.state();
         let queue = match &*state {
-            State::Waiting => return Ok(taken),
+            State::Waiting => return Ok(None),
             State::Open(queue) => queue,
             State::Closed(why) => return Err(why.clone()),
         };
-        while taken.records.len() < max {
+        let mut bytes = 0;
+        for _ in 0..max {
             match queue.poll(Duration::ZERO) {
                 None => break,
-                Some(Ok(message)) => taken.records.extend(read(&message)),
-                Some(Err(error)) => {
-                    taken.error = Some(error);
-                    break;
+                Some(Ok(message)) => {
+                    each(&message);
+                    bytes += message.key_len() + message.payload_len();
                 }
+                Some(Err(error)) => return Ok(Some(error)),
+            }
+            if bytes >= MOST_BYTES {
+                break;
             }
         }
-        Ok(taken)
-    }
-}
-
-fn record(message: &BorrowedMessage<'_>) -> Record {
-    let bytes = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice).unwrap_or_default();
-    let header = |header: rdkafka::message::Header<'_, &[u8]>| Header {
-        name: header.key.to_owned(),
-        // Ours are UTF-8; those of others are not a reason to stop.
-        value: String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned(),
-    };
-    Record {
-        offset: message.offset() as u64,
-        key: bytes(message.key()),
-        value: bytes(message.payload()),
-        headers: message.headers().map(|headers| headers.iter().map(header).collect()).unwrap_or_default(),
+        Ok(None)
     }
 }

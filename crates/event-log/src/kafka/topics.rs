@@ -44,6 +44,8 @@ async fn make(cluster: &Arc<Cluster>, missing: Vec<TopicSpec>) -> Result<(), Log
                         .set("cleanup.policy", "delete")
                         .set("retention.ms", retention)
                         .set("min.insync.replicas", &in_sync)
+                        // A copy that lacks acknowledged records must not become the log.
+                        .set("unclean.leader.election.enable", "false")
                 })
                 .collect();
             client.create_topics(&new, &options).await
@@ -149,18 +151,21 @@ async fn check_settings(cluster: &Arc<Cluster>, spec: &TopicSpec) -> Result<Vec<
         Some(Err(error)) => return Err(cluster.unavailable(format!("topic `{}`: {error}", spec.name))),
         None => return Err(cluster.unavailable(format!("topic `{}` is not described", spec.name))),
     };
+    let value = |setting: &str| found.get(setting).and_then(|entry| entry.value.as_deref()).unwrap_or("");
     let expected = [
         ("retention.ms", spec.retention_ms()),
         ("cleanup.policy", "delete".to_owned()),
-        ("min.insync.replicas", cluster.settings.min_insync_replicas.to_string()),
+        ("unclean.leader.election.enable", "false".to_owned()),
     ];
-    let mut differences = Vec::new();
-    for (setting, expected) in expected {
-        let value = found.get(setting).and_then(|entry| entry.value.as_deref()).unwrap_or("");
-        if value != expected {
-            differences.push(spec.differs(setting, expected, value));
-        }
+    let differ = expected.iter().filter(|(setting, expected)| value(setting) != expected);
+    let mut differences: Vec<_> =
+        differ.map(|(setting, expected)| spec.differs(setting, expected, value(setting))).collect();
+    // More of them is safer than what was asked for.
+    let (setting, least) = ("min.insync.replicas", cluster.settings.min_insync_replicas);
+    if value(setting).parse().is_ok_and(|found: u32| found >= least) {
+        return Ok(differences);
     }
+    differences.push(spec.differs(setting, least, value(setting)));
     Ok(differences)
 }
 

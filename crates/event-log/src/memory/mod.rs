@@ -1,9 +1,10 @@
 //! The log in memory, for tests and simulation.
 //!
 //! Nothing happens by itself: a record is in the log, and acknowledged, when `send` returns. What can go wrong with a
-//! log is made to happen by the methods in `faults`.
+//! log is made to happen by the methods in `faults`, and to one client of it alone by those in `network`.
 
 mod faults;
+mod network;
 mod partition;
 mod producer;
 
@@ -16,9 +17,9 @@ use async_trait::async_trait;
 
 pub use faults::HeldAcks;
 
-use self::{faults::Faults, partition::Partition};
+use self::{faults::Faults, network::Network, partition::Partition};
 use crate::{
-    groups::Groups,
+    groups::{Groups, Seat},
     record::Record,
     seam::{EventLog, Extent, GroupMember, LogError, PartitionReader, Producer, TopicDifference},
     topics::TopicSpec,
@@ -28,6 +29,8 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLog {
     shared: Arc<Shared>,
+    /// Whose faults these are, if they are one client's alone.
+    client: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +38,9 @@ struct Shared {
     topics: Mutex<HashMap<String, Topic>>,
     groups: Groups,
     faults: Faults,
+    network: Network,
+    /// By client: its places in groups.
+    seats: Mutex<HashMap<String, Vec<Seat>>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +132,9 @@ impl EventLog for MemoryLog {
 
     async fn join(&self, group: &str, topic: &str) -> Result<Box<dyn GroupMember>, LogError> {
         let partitions = self.partitions(topic).await?;
-        Ok(self.shared.groups.join(group, topic, partitions, Arc::new(self.clone())))
+        let (seat, member) = self.shared.groups.join_seated(group, topic, partitions, Arc::new(self.clone()));
+        let mut seats = self.shared.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.entry(self.client.to_string()).or_default().push(seat);
+        Ok(member)
     }
 }

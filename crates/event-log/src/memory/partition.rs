@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,16 +20,18 @@ pub(super) struct Partition {
     number: u32,
     log_id: LogId,
     held: Mutex<Held>,
-    /// The offset after the last record: readers wait for it to grow.
-    end: watch::Sender<u64>,
+    /// Fires when records came. Wakes readers in the order in which they began to wait: simulation repeats itself.
+    grown: Notify,
     /// Fires when another log took this one's place.
     replaced: CancellationToken,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
     /// First offset held.
     start: u64,
+    /// The offset after the last record.
+    end: u64,
     /// The records of data from `start` on.
     records: VecDeque<Record>,
 }
@@ -40,9 +42,9 @@ impl Partition {
             topic: topic.to_owned(),
             number,
             log_id: LogId::random(),
-            held: Mutex::default(),
             // The birth record, which is not kept, has offset 0.
-            end: watch::Sender::new(1),
+            held: Mutex::new(Held { start: 0, end: 1, records: VecDeque::new() }),
+            grown: Notify::new(),
             replaced: CancellationToken::new(),
         }
     }
@@ -57,28 +59,28 @@ impl Partition {
 
     pub(super) fn extent(&self) -> Extent {
         let held = self.held();
-        Extent { log_id: self.log_id.clone(), start: held.start, end: *self.end.borrow() }
+        Extent { log_id: self.log_id.clone(), start: held.start, end: held.end }
     }
 
     /// Appends, and returns the offset of the last record.
     pub(super) fn append(&self, records: &[NewRecord]) -> u64 {
         let mut held = self.held();
-        let first = *self.end.borrow();
+        let first = held.end;
         held.records.extend((first..).zip(records).map(|(offset, record)| Record {
             offset,
             key: record.key.clone(),
             value: record.value.clone(),
             headers: record.headers.clone(),
         }));
-        let end = first + records.len() as u64;
-        self.end.send_replace(end);
-        end - 1
+        held.end += records.len() as u64;
+        self.grown.notify_waiters();
+        held.end - 1
     }
 
     /// Removes the records before `offset`, as retention does.
     pub(super) fn cut(&self, offset: u64) {
         let mut held = self.held();
-        let start = offset.min(*self.end.borrow()).max(held.start);
+        let start = offset.min(held.end).max(held.start);
         held.records.retain(|record| record.offset >= start);
         held.start = start;
     }
@@ -96,7 +98,6 @@ impl Partition {
 pub(super) struct Reader {
     partition: Arc<Partition>,
     next: u64,
-    end: watch::Receiver<u64>,
 }
 
 impl Reader {
@@ -106,8 +107,7 @@ impl Reader {
         if next < extent.start || next > extent.end {
             return Err(partition.out_of_range(from));
         }
-        let end = partition.end.subscribe();
-        Ok(Self { partition, next, end })
+        Ok(Self { partition, next })
     }
 }
 
@@ -115,11 +115,21 @@ impl Reader {
 impl PartitionReader for Reader {
     async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
         let next = self.next;
-        tokio::select! {
-            biased;
-            () = self.partition.replaced.cancelled() => return Err(self.partition.out_of_range(next)),
-            end = self.end.wait_for(|end| *end > next) => end.map_err(|_| LogError::Closed)?,
-        };
+        loop {
+            // Made before looking: it hears of whatever comes after.
+            let grown = self.partition.grown.notified();
+            if self.partition.replaced.is_cancelled() {
+                return Err(self.partition.out_of_range(next));
+            }
+            if self.partition.held().end > next {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = self.partition.replaced.cancelled() => {}
+                () = grown => {}
+            }
+        }
         let held = self.partition.held();
         let first = held.start.max(1);
         let Some(skip) = next.checked_sub(first) else {

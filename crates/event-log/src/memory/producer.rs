@@ -25,9 +25,9 @@ impl MemoryProducer {
 
 #[async_trait]
 impl Producer for MemoryProducer {
-    async fn send(&self, topic: &str, partition: u32, records: Vec<NewRecord>) -> Result<Ack, LogError> {
+    async fn send(&self, topic: &str, number: u32, records: Vec<NewRecord>) -> Result<Ack, LogError> {
         self.poison.check()?;
-        let partition = self.log.partition(topic, partition)?;
+        let partition = self.log.partition(topic, number)?;
         if records.is_empty() {
             return Ok(Box::pin(ready(Ok(0))));
         }
@@ -37,6 +37,22 @@ impl Producer for MemoryProducer {
             let poison = Arc::clone(&self.poison);
             return Ok(Box::pin(async move { Err(poison.poisoned().await) }));
         }
+        let line = (topic, number);
+        let records = match self.log.shared.network.take(&self.log.client, line, &partition, records, &self.poison) {
+            Err(records) => records,
+            Ok(answered) => {
+                let poison = Arc::clone(&self.poison);
+                return Ok(Box::pin(async move {
+                    tokio::select! {
+                        biased;
+                        error = poison.poisoned() => Err(error),
+                        Ok(last) = answered => Ok(last),
+                        // Lost with the client: nobody will ever answer.
+                        else => std::future::pending().await,
+                    }
+                }));
+            }
+        };
         let last = partition.append(&records);
         let mut holds = self.log.shared.faults.holds();
         if *holds.borrow() == 0 {

@@ -205,9 +205,8 @@ async fn of_two_birth_records_the_first_stands_and_readers_see_neither() {
         let extent = broker.log.extent(&spec.name, 0).await.unwrap();
         append(&broker.log, &spec.name, 0, numbers(0..1)).await;
         // As another creator would, who saw the partition empty.
-        let header = tiermesh_event_log::Header { name: "tm_log_id".to_owned(), value: "another".to_owned() };
         let mut second = record("");
-        second.headers.push(header);
+        second.headers.push("tm_log_id", "another");
         append(&broker.log, &spec.name, 0, vec![second]).await;
         append(&broker.log, &spec.name, 0, numbers(1..2)).await;
         let records = read(&broker.log, &spec.name, 0, 0, 2).await;
@@ -275,6 +274,33 @@ async fn changed_settings_are_found() {
             differences.iter().map(|difference| (difference.what.as_str(), difference.found.as_str())).collect();
         found.retain(|(what, _)| *what != "retention.ms");
         assert_eq!(found, [("cleanup.policy", "compact"), ("min.insync.replicas", "1")]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_that_may_lose_records_is_found_and_one_that_is_safer_is_not() {
+    guarded(async {
+        let broker = Broker::shared().await;
+        let spec = create(&broker.log, 1).await;
+        let found = async |least: u32, setting: &str| {
+            let log = KafkaLog::new(KafkaSettings { min_insync_replicas: least, ..patient(&broker.brokers) }).unwrap();
+            let differences = log.check_topics(std::slice::from_ref(&spec)).await.unwrap();
+            differences.into_iter().find(|difference| difference.what == setting).map(|difference| difference.found)
+        };
+        let unclean = "unclean.leader.election.enable";
+        assert_eq!(found(1, unclean).await, None);
+        broker.set(&spec.name, unclean, "true").await;
+        while found(1, unclean).await.as_deref() != Some("true") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let in_sync = "min.insync.replicas";
+        assert_eq!(found(2, in_sync).await.as_deref(), Some("1"));
+        broker.set(&spec.name, in_sync, "2").await;
+        while found(2, in_sync).await.is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(found(1, in_sync).await, None);
     })
     .await;
 }

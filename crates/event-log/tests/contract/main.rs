@@ -9,12 +9,16 @@ mod groups;
 #[cfg(feature = "kafka")]
 mod inbound;
 #[cfg(feature = "kafka")]
+mod instances;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
 mod order;
 mod reading;
 mod support;
 mod topics;
+#[cfg(feature = "kafka")]
+mod traced;
 
 /// Makes a test of each case for each backend.
 macro_rules! contract {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tiermesh_event_log::{Header, NewRecord, Producer};
+use tiermesh_event_log::{NewRecord, Producer};
 
 use crate::{
     backend::Backend,
@@ -84,12 +84,11 @@ pub(crate) async fn many_concurrent_senders_interleave_without_loss_or_tearing(b
 pub(crate) async fn a_record_comes_back_as_it_was_sent(backend: Backend) {
     let log = backend.log();
     let topic = create(&*log, 1).await.name;
-    let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
     let sent = vec![
         NewRecord {
             key: "customer-1".into(),
             value: vec![0, 255, 10].into(),
-            headers: vec![header("ce_id", "1"), header("ce_type", "größer"), header("empty", ""), header("ce_id", "2")],
+            headers: [("ce_id", "1"), ("ce_type", "größer"), ("empty", ""), ("ce_id", "2")].into_iter().collect(),
         },
         NewRecord::default(),
         NewRecord { value: vec![1; 300_000].into(), ..NewRecord::default() },

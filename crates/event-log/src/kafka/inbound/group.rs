@@ -17,7 +17,7 @@ use rdkafka::{
     statistics::Statistics,
     types::{RDKafkaErrorCode, RDKafkaRespErr},
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender as EventSender;
 
 use super::{InboundRecord, Lags};
 use crate::{
@@ -105,7 +105,7 @@ type ByPlace<T> = BTreeMap<(String, u32), T>;
 pub(super) struct InboundGroup {
     pub(super) brokers: String,
     pub(super) topics: Vec<String>,
-    pub(super) partitions: UnboundedSender<Result<InboundPartition, LogError>>,
+    pub(super) partitions: EventSender<Result<InboundPartition, LogError>>,
     /// Set when the consumer is made, which is after this.
     pub(super) consumer: OnceLock<Weak<Consumer>>,
     pub(super) held: Mutex<ByPlace<Held>>,
@@ -119,7 +119,7 @@ impl Group for InboundGroup {
             _ => self.revoke(consumer, partitions),
         };
         if let Err(error) = result {
-            let _ = self.partitions.send(Err(LogError::Unavailable(format!("{self}: rebalance: {error}"))));
+            let _ = self.partitions.try_send(Err(LogError::Unavailable(format!("{self}: rebalance: {error}"))));
         }
     }
 
@@ -160,7 +160,13 @@ impl InboundGroup {
                 Held { slot: Arc::clone(&slot), next_offset: Arc::clone(&next_offset), committed: NOTHING, dropped };
             self.held().insert((topic.clone(), partition), held);
             tracing::info!("inbound topic `{topic}`, partition {partition}: reading");
-            let _ = self.partitions.send(Ok(InboundPartition { topic, partition, slot, next_offset, _held: alive }));
+            let _ = self.partitions.blocking_send(Ok(InboundPartition {
+                topic,
+                partition,
+                slot,
+                next_offset,
+                _held: alive,
+            }));
         }
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
@@ -234,7 +240,7 @@ impl Duties for InboundDuties {
         use RDKafkaErrorCode as Code;
         let code = error.rdkafka_error_code();
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) || code == Some(Code::Fatal) {
-            let _ = self.group.partitions.send(Err(LogError::Unavailable(format!("{}: {error}", self.group))));
+            let _ = self.group.partitions.try_send(Err(LogError::Unavailable(format!("{}: {error}", self.group))));
             return;
         }
         let trouble = match code {

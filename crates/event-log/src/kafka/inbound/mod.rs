@@ -14,7 +14,7 @@ use std::{
 };
 
 use rdkafka::consumer::Consumer as _;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use self::group::{InboundDuties, InboundGroup};
 pub use self::{group::InboundPartition, record::InboundRecord};
@@ -26,6 +26,9 @@ use crate::seam::LogError;
 
 /// How long leaving may hold up whoever drops the consumer.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many partitions may wait to be read. The polling thread waits with the next.
+const MOST_UNHEARD: usize = 64;
 
 /// Where a group begins that has no place in a partition yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +55,7 @@ pub struct InboundSettings {
 
 /// A member of a group that reads topics of others. Dropped, it leaves the group.
 pub struct InboundConsumer {
-    partitions: UnboundedReceiver<Result<InboundPartition, LogError>>,
+    partitions: Receiver<Result<InboundPartition, LogError>>,
     lags: Lags,
     thread: PollThread,
 }
@@ -81,7 +84,7 @@ impl InboundConsumer {
                 config.set(name, value);
             }
         }
-        let (sender, partitions) = unbounded_channel();
+        let (sender, partitions) = channel(MOST_UNHEARD);
         let (stop, lags) = (Arc::new(AtomicBool::new(false)), Lags::default());
         let group = Arc::new(InboundGroup {
             brokers: kafka.brokers,
