@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 
 use crate::database::Pool;
 use crate::error::{Failure, StoreError};
@@ -52,6 +52,11 @@ fn sqlite(path: &str) -> (Pool, String) {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // Rows of customers lie all over the file: what is kept of it in memory (64 MiB) and in the write-ahead log
+        // (16,000 pages, as many) is not read and written again for each transaction.
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "16000")
+        .pragma("journal_size_limit", "67108864")
         .busy_timeout(BUSY_TIMEOUT);
     // SQLite writes one transaction at a time: the partitions queue here, rather than poll for its lock.
     (Pool::Sqlite(queue(1).connect_lazy_with(options)), format!("sqlite://{path}"))
@@ -59,13 +64,26 @@ fn sqlite(path: &str) -> (Pool, String) {
 
 /// So many connections, for which all wait in turn. That somebody waited is nothing to warn of: under load all do.
 fn queue(connections: u32) -> PoolOptions<Sqlite> {
-    PoolOptions::new().max_connections(connections).acquire_timeout(QUEUE_LIMIT).acquire_slow_threshold(QUEUE_LIMIT)
+    PoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(QUEUE_LIMIT)
+        .acquire_slow_threshold(QUEUE_LIMIT)
+        .after_release(|connection, _| Box::pin(is_reusable(connection)))
+}
+
+/// Where the disk is full SQLite ends a transaction by itself, and sqlx, which takes it to be open still, would refuse to
+/// begin another one on this connection for ever.
+async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // A rollback may be on its way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connections for reading beside those of a pool. SQLite lets many read while one writes; theirs would wait otherwise.
 pub(crate) fn readers(pool: &Pool) -> Pool {
     match pool {
         Pool::Postgres(pool) => Pool::Postgres(pool.clone()),
+        Pool::Memory(memory) => Pool::Memory(memory.clone()),
         Pool::Sqlite(pool) => {
             let options = pool.connect_options().as_ref().clone().pragma("query_only", "ON");
             Pool::Sqlite(queue(4).connect_lazy_with(options))
@@ -85,6 +103,7 @@ pub(crate) async fn migrate(pool: &Pool) -> Result<(), Failure> {
             migrator.run_direct(None, &mut *transaction, false).await.map_err(sqlx::Error::from)?;
             transaction.commit().await?;
         }
+        Pool::Memory(_) => {}
     }
     Ok(())
 }

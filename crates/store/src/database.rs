@@ -7,6 +7,7 @@ use sqlx::{PgPool, SqlitePool};
 
 use crate::connect;
 use crate::error::{Failure, StoreError};
+use crate::memory::MemoryPool;
 
 /// Above all that the database limits by itself: only a connection that died without a word comes to this.
 const OPERATION_LIMIT: Duration = Duration::from_secs(90);
@@ -16,13 +17,14 @@ const OPERATION_LIMIT: Duration = Duration::from_secs(90);
 pub struct SaveStore {
     pub(crate) pool: Pool,
     /// Host and database, or file; never a password.
-    name: Arc<str>,
+    pub(crate) name: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Pool {
     Postgres(PgPool),
     Sqlite(SqlitePool),
+    Memory(MemoryPool),
 }
 
 /// Runs the same statements in one transaction of whichever database it is. An error rolls it back.
@@ -42,6 +44,7 @@ macro_rules! in_transaction {
                 $transaction.commit().await?;
                 Ok(result)
             }
+            $crate::database::Pool::Memory(_) => return Err($crate::database::not_in_memory()),
         }
     };
 }
@@ -53,10 +56,17 @@ macro_rules! on_pool {
         match &$store.pool {
             $crate::database::Pool::Postgres($pool) => $statement,
             $crate::database::Pool::Sqlite($pool) => $statement,
+            $crate::database::Pool::Memory(_) => return Err($crate::database::not_in_memory()),
         }
     };
 }
 pub(crate) use on_pool;
+
+/// What the store in memory has no tables for.
+pub(crate) fn not_in_memory() -> Failure {
+    let what = "the store in memory keeps saves and places, nothing else";
+    Failure::Store(StoreError::Unavailable(what.to_owned()))
+}
 
 impl SaveStore {
     /// Opens the store at `postgres://…` or `sqlite://PATH` (a file, created if it isn't there) and brings its tables
@@ -91,6 +101,9 @@ impl SaveStore {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn clock_ms(&self) -> Result<i64, StoreError> {
+        if let Pool::Memory(memory) = &self.pool {
+            return memory.clock_ms().await;
+        }
         self.during("reading the clock", async {
             Ok(on_pool!(self, |pool| sqlx::query_scalar("SELECT ms FROM clock").fetch_one(pool).await?))
         })
@@ -102,6 +115,7 @@ impl SaveStore {
         match &self.pool {
             Pool::Postgres(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
+            Pool::Memory(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::database::{SaveStore, on_pool};
+use crate::database::{Pool, SaveStore, on_pool};
 use crate::error::{Failure, StoreError};
 
 /// Where a consumer stands in one partition of a topic.
@@ -95,6 +95,9 @@ impl SaveStore {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn place(&self, consumer: &str, topic: &str, partition: u32) -> Result<Option<Place>, StoreError> {
+        if let Pool::Memory(memory) = &self.pool {
+            return memory.place(consumer, topic, partition).await;
+        }
         let row: Option<(String, i64, String)> = self
             .during("reading a consumer's place", async {
                 Ok(on_pool!(self, |pool| {
@@ -119,6 +122,9 @@ impl SaveStore {
     /// # Errors
     /// [`StoreError::Overtaken`] if it stands elsewhere, [`StoreError::Unavailable`].
     pub async fn advance(&self, step: Step<'_>) -> Result<(), StoreError> {
+        if let Pool::Memory(memory) = &self.pool {
+            return memory.advance(step).await;
+        }
         self.during("moving a consumer's place", async {
             crate::database::in_transaction!(self, |transaction| transaction.advance(step).await?)
         })

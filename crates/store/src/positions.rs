@@ -1,6 +1,6 @@
 //! Where all partitions stand, for status displays.
 
-use crate::database::{SaveStore, on_pool};
+use crate::database::{Pool, SaveStore, on_pool};
 use crate::error::StoreError;
 use crate::save::Position;
 use crate::stored::StoredPosition;
@@ -41,6 +41,9 @@ impl SaveStore {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn positions(&self) -> Result<Vec<Standing>, StoreError> {
+        if let Pool::Memory(memory) = &self.pool {
+            return memory.positions().await;
+        }
         let rows: Vec<Row> = self
             .during("reading positions", async {
                 Ok(on_pool!(self, |pool| sqlx::query_as(POSITIONS).fetch_all(pool).await?))

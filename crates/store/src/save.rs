@@ -28,21 +28,22 @@ pub struct Position {
     pub outputs: Vec<OutputEnd>,
 }
 
-/// Packed state to add to a save.
+/// Packed state to add to a save: a later segment's content replaces an earlier one's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Segment {
-    /// All of the state: replaces every segment before it.
-    Snapshot(Vec<u8>),
-    /// What changed since the last segment.
-    Delta(Vec<u8>),
+pub struct Segment {
+    /// The state, or a part of it.
+    pub bytes: Vec<u8>,
+    /// How many of the newest segments before it are still needed; older ones are deleted with its writing. 0: it holds
+    /// everything.
+    pub keep: u64,
 }
 
-/// A save as loaded: one snapshot, then deltas in the order they were written.
+/// A save as loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Save {
     /// What it stands for.
     pub position: Position,
-    /// Snapshot first, deltas behind.
+    /// In the order they were written; together they are the state.
     pub segments: Vec<Vec<u8>>,
 }
 

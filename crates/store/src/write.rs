@@ -1,16 +1,20 @@
 //! Writing a save: all of it or nothing, and only by the partition's owner.
 
-use crate::database::{SaveStore, in_transaction};
+use crate::database::{Pool, SaveStore, in_transaction};
 use crate::error::StoreError;
 use crate::save::{Position, Segment, Tenure};
 use crate::stored::{self, StoredPosition};
 
 /// Compares the epoch and sets the position in one statement, which locks the row: a write and an acquisition can't
-/// overlap. Touches nothing when the very same write is there already.
+/// overlap. Touches nothing when the very same write is there already. Without a first segment afterwards, more was to be
+/// kept than there is.
 const ADVANCE: &str = "\
     UPDATE saves SET
         input_log_id = $4, next_offset = $5, outputs = $6, stamp = $7,
-        first_segment = CASE WHEN $8 = 1 THEN last_segment + 1 ELSE first_segment END,
+        first_segment = CASE
+            WHEN $8 = 0 THEN last_segment + 1
+            WHEN last_segment + 1 - $8 >= first_segment THEN last_segment + 1 - $8
+        END,
         last_segment = last_segment + 1,
         saved_at_ms = (SELECT ms FROM clock)
     WHERE processor = $1 AND input_partition = $2 AND epoch = $3
@@ -19,8 +23,9 @@ const ADVANCE: &str = "\
 
 const CURRENT_EPOCH: &str = "SELECT epoch FROM saves WHERE processor = $1 AND input_partition = $2";
 
-const ADD_SEGMENT: &str = "\
-    INSERT INTO save_segments (processor, input_partition, number, crc32, bytes) VALUES ($1, $2, $3, $4, $5)";
+const ADD_PART: &str = "\
+    INSERT INTO save_segments (processor, input_partition, number, part, parts, crc32, bytes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
 const DROP_REPLACED: &str = "DELETE FROM save_segments WHERE processor = $1 AND input_partition = $2 AND number < $3";
 
@@ -31,13 +36,12 @@ impl SaveStore {
     /// before any other: if it was, nothing is written twice.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] if another owner acquired the partition since, [`StoreError::Corrupt`] if a delta has no
-    /// snapshot to build on, [`StoreError::Unavailable`].
+    /// [`StoreError::Fenced`] if another owner acquired the partition since, [`StoreError::Corrupt`] if segments are to be
+    /// kept that aren't there, [`StoreError::Unavailable`].
     pub async fn write(&self, tenure: &Tenure, position: &Position, segment: Segment) -> Result<(), StoreError> {
-        let (is_snapshot, bytes) = match segment {
-            Segment::Snapshot(bytes) => (true, bytes),
-            Segment::Delta(bytes) => (false, bytes),
-        };
+        if let Pool::Memory(memory) = &self.pool {
+            return memory.write(tenure, position, segment).await;
+        }
         let (processor, partition) = (tenure.processor.as_str(), i64::from(tenure.partition));
         let outputs = stored::outputs(position);
         let moved_to = StoredPosition {
@@ -45,8 +49,8 @@ impl SaveStore {
             next_offset: position.next_offset.cast_signed(),
             outputs: &outputs,
         };
-        let crc32 = stored::crc32(&bytes);
-        let stamp = moved_to.stamp(is_snapshot, crc32);
+        let (parts, crc32) = stored::parts(&segment.bytes);
+        let stamp = moved_to.stamp(segment.keep == 0, crc32);
 
         let what = format!("saving partition {partition} of {processor}");
         self.during(&what, async {
@@ -59,30 +63,32 @@ impl SaveStore {
                     .bind(moved_to.next_offset)
                     .bind(moved_to.outputs)
                     .bind(stamp)
-                    .bind(i32::from(is_snapshot))
+                    .bind(segment.keep.cast_signed())
                     .fetch_optional(&mut *transaction)
                     .await?;
                 match advanced {
                     Some((Some(first), number)) => {
-                        sqlx::query(ADD_SEGMENT)
-                            .bind(processor)
-                            .bind(partition)
-                            .bind(number)
-                            .bind(crc32)
-                            .bind(&bytes)
-                            .execute(&mut *transaction)
-                            .await?;
-                        if is_snapshot {
-                            sqlx::query(DROP_REPLACED)
+                        for (part, (bytes, crc32)) in (0_i64..).zip(&parts) {
+                            sqlx::query(ADD_PART)
                                 .bind(processor)
                                 .bind(partition)
-                                .bind(first)
+                                .bind(number)
+                                .bind(part)
+                                .bind(parts.len() as i64)
+                                .bind(crc32)
+                                .bind(*bytes)
                                 .execute(&mut *transaction)
                                 .await?;
                         }
+                        sqlx::query(DROP_REPLACED)
+                            .bind(processor)
+                            .bind(partition)
+                            .bind(first)
+                            .execute(&mut *transaction)
+                            .await?;
                     }
                     Some((None, _)) => {
-                        let reason = "a delta was to be written where there is no snapshot";
+                        let reason = "segments were to be kept that are not there";
                         return Err(StoreError::corrupt(processor, tenure.partition, reason).into());
                     }
                     None => {

@@ -76,7 +76,7 @@ macro_rules! picking {
     ($store:expr, $before:expr, $after:expr) => {
         match &$store.pool {
             crate::database::Pool::Postgres(_) => concat!($before, " FOR UPDATE SKIP LOCKED) ", $after),
-            crate::database::Pool::Sqlite(_) => concat!($before, ") ", $after),
+            crate::database::Pool::Sqlite(_) | crate::database::Pool::Memory(_) => concat!($before, ") ", $after),
         }
     };
 }

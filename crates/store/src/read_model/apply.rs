@@ -64,6 +64,7 @@ fn number(next: &mut i64) -> Argument {
 
 impl Writing {
     async fn facts(&mut self, facts: &[FactRow], next: &mut i64) -> Result<(), Failure> {
+        let mut first_of_their_names = Vec::with_capacity(facts.len());
         for facts in facts.chunks(ROWS) {
             let first = *next;
             let row = |fact: &FactRow| {
@@ -84,12 +85,12 @@ impl Writing {
             let new: Vec<(i64,)> = self.query(insert).await?;
             let new: BTreeSet<i64> = new.into_iter().map(|(number,)| number).collect();
             let new = (first..).zip(facts).filter(|(number, _)| new.contains(number)).map(|(_, fact)| fact);
-            self.customers(new).await?;
+            first_of_their_names.extend(new);
         }
-        Ok(())
+        self.customers(&first_of_their_names).await
     }
 
-    async fn customers(&mut self, facts: impl Iterator<Item = &FactRow>) -> Result<(), Failure> {
+    async fn customers(&mut self, facts: &[&FactRow]) -> Result<(), Failure> {
         struct Seen {
             first_ms: i64,
             last_ms: i64,
@@ -107,22 +108,22 @@ impl Writing {
                 cards.entry(&fact.customer).or_default().then(&fact.card);
             }
         }
-        if seen.is_empty() {
-            return Ok(());
-        }
-        let row = |(customer, seen): (&&str, &Seen)| {
+        let row = |(customer, seen): &(&str, Seen)| {
             vec![(*customer).into(), seen.first_ms.into(), seen.last_ms.into(), seen.facts.into()]
         };
-        let upsert = Statement::new("INSERT INTO model_customers (customer, first_ms, last_ms, facts) VALUES ")
-            .rows(seen.iter().map(row))
-            .sql(
-                " ON CONFLICT (customer) DO UPDATE SET facts = model_customers.facts + excluded.facts,
-                first_ms = CASE WHEN excluded.first_ms < model_customers.first_ms THEN excluded.first_ms
-                    ELSE model_customers.first_ms END,
-                last_ms = CASE WHEN excluded.last_ms > model_customers.last_ms THEN excluded.last_ms
-                    ELSE model_customers.last_ms END",
-            );
-        self.execute(upsert).await?;
+        let seen: Vec<(&str, Seen)> = seen.into_iter().collect();
+        for seen in seen.chunks(ROWS) {
+            let upsert = Statement::new("INSERT INTO model_customers (customer, first_ms, last_ms, facts) VALUES ")
+                .rows(seen.iter().map(row))
+                .sql(
+                    " ON CONFLICT (customer) DO UPDATE SET facts = model_customers.facts + excluded.facts,
+                    first_ms = CASE WHEN excluded.first_ms < model_customers.first_ms THEN excluded.first_ms
+                        ELSE model_customers.first_ms END,
+                    last_ms = CASE WHEN excluded.last_ms > model_customers.last_ms THEN excluded.last_ms
+                        ELSE model_customers.last_ms END",
+                );
+            self.execute(upsert).await?;
+        }
         for (customer, card) in cards {
             let mut update = Statement::new("UPDATE model_customers SET customer = customer");
             let fields = [("owner", card.owner), ("region", card.region), ("language", card.language)];
@@ -150,11 +151,13 @@ impl Writing {
             let insert =
                 Statement::new("INSERT INTO model_changes (number, customer, at_ms, policy, direction, bytes) VALUES ");
             self.execute(insert.rows(changes.iter().map(row))).await?;
-
-            // The last of each: one statement must not meet a row twice.
-            let last: BTreeMap<(&str, &str), &ChangeRow> =
-                changes.iter().map(|change| ((change.customer.as_str(), change.policy.as_str()), change)).collect();
-            let row = |change: &ChangeRow| {
+        }
+        // The last of each: one statement must not meet a row twice.
+        let last: BTreeMap<(&str, &str), &ChangeRow> =
+            changes.iter().map(|change| ((change.customer.as_str(), change.policy.as_str()), change)).collect();
+        let last: Vec<&ChangeRow> = last.into_values().collect();
+        for changes in last.chunks(ROWS) {
+            let row = |change: &&ChangeRow| {
                 vec![
                     (&change.customer).into(),
                     (&change.policy).into(),
@@ -166,7 +169,7 @@ impl Writing {
             let upsert = Statement::new(
                 "INSERT INTO model_standings (customer, policy, version, tier, since_ms) VALUES ",
             )
-            .rows(last.into_values().map(row))
+            .rows(changes.iter().map(row))
             .sql(
                 " ON CONFLICT (customer, policy) DO UPDATE SET version = excluded.version, tier = excluded.tier,
                 since_ms = excluded.since_ms",

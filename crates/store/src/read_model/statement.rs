@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Database, Encode, FromRow, Postgres, Sqlite, Transaction, Type};
 
-use crate::database::{Pool, SaveStore};
+use crate::database::{Pool, SaveStore, not_in_memory};
 use crate::error::{Failure, StoreError};
 
-/// SQL with `$1…` for its arguments. What comes from outside is an argument, never text.
+/// SQL with a `?` for each of its arguments, in their order. What comes from outside is an argument, never text.
 #[derive(Debug, Default)]
 pub(super) struct Statement {
     sql: String,
@@ -70,12 +70,12 @@ impl Statement {
     }
 
     pub(super) fn argument(mut self, argument: impl Into<Argument>) -> Self {
+        self.sql.push('?');
         self.arguments.push(argument.into());
-        let _ = write!(self.sql, "${}", self.arguments.len()); // A String takes everything.
         self
     }
 
-    /// `($1, $2), ($3, $4)`: one bracket for each row.
+    /// `(?, ?), (?, ?)`: one bracket for each row.
     pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Vec<Argument>>) -> Self {
         for (at, row) in rows.into_iter().enumerate() {
             self.sql.push_str(if at == 0 { "(" } else { ", (" });
@@ -84,7 +84,7 @@ impl Statement {
         self
     }
 
-    /// `$1, $2, $3`.
+    /// `?, ?, ?`.
     pub(super) fn list(mut self, arguments: impl IntoIterator<Item = Argument>) -> Self {
         for (at, argument) in arguments.into_iter().enumerate() {
             self = self.sql(if at == 0 { "" } else { ", " }).argument(argument);
@@ -92,9 +92,26 @@ impl Statement {
         self
     }
 
+    fn for_postgres(mut self) -> Result<(AssertSqlSafe<String>, PgArguments), sqlx::Error> {
+        let mut numbered = String::with_capacity(self.sql.len() + 4 * self.arguments.len());
+        let mut pieces = self.sql.split('?');
+        numbered.extend(pieces.next());
+        for (at, piece) in pieces.enumerate() {
+            let _ = write!(numbered, "${}{piece}", at + 1); // A String takes everything.
+        }
+        self.sql = numbered;
+        self.bound::<Postgres>()
+    }
+
+    /// SQLite takes the marks as they are: a numbered one it looks up among all others.
+    fn for_sqlite(self) -> Result<(AssertSqlSafe<String>, SqliteArguments), sqlx::Error> {
+        self.bound::<Sqlite>()
+    }
+
     fn bound<D: Database>(self) -> Result<(AssertSqlSafe<String>, D::Arguments), sqlx::Error>
     where
         for<'q> Option<String>: Encode<'q, D> + Type<D>,
+        for<'q> String: Encode<'q, D> + Type<D>,
         for<'q> Option<i64>: Encode<'q, D> + Type<D>,
         for<'q> Vec<u8>: Encode<'q, D> + Type<D>,
     {
@@ -102,7 +119,8 @@ impl Statement {
         for argument in self.arguments {
             match argument {
                 // PostgreSQL's texts can't hold it; no name that ingest lets in has it.
-                Argument::Text(text) => arguments.add(text.map(|text| text.replace('\0', "\u{fffd}"))),
+                Argument::Text(Some(text)) if text.contains('\0') => arguments.add(text.replace('\0', "\u{fffd}")),
+                Argument::Text(text) => arguments.add(text),
                 Argument::Number(number) => arguments.add(number),
                 Argument::Bytes(bytes) => arguments.add(bytes),
             }
@@ -124,6 +142,7 @@ impl SaveStore {
             Pool::Postgres(pool) => Writing::Postgres(pool.begin().await?),
             // A transaction that begins by reading could not become a writing one while another writes.
             Pool::Sqlite(pool) => Writing::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Memory(_) => return Err(not_in_memory()),
         })
     }
 
@@ -135,13 +154,14 @@ impl SaveStore {
         self.during(what, async {
             Ok(match &self.pool {
                 Pool::Postgres(pool) => {
-                    let (sql, arguments) = statement.bound::<Postgres>()?;
+                    let (sql, arguments) = statement.for_postgres()?;
                     sqlx::query_as_with(sql, arguments).fetch_all(pool).await?
                 }
                 Pool::Sqlite(pool) => {
-                    let (sql, arguments) = statement.bound::<Sqlite>()?;
+                    let (sql, arguments) = statement.for_sqlite()?;
                     sqlx::query_as_with(sql, arguments).fetch_all(pool).await?
                 }
+                Pool::Memory(_) => return Err(not_in_memory()),
             })
         })
         .await
@@ -152,11 +172,11 @@ impl Writing {
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, Failure> {
         Ok(match self {
             Self::Postgres(transaction) => {
-                let (sql, arguments) = statement.bound::<Postgres>()?;
+                let (sql, arguments) = statement.for_postgres()?;
                 sqlx::query_with(sql, arguments).execute(&mut **transaction).await?.rows_affected()
             }
             Self::Sqlite(transaction) => {
-                let (sql, arguments) = statement.bound::<Sqlite>()?;
+                let (sql, arguments) = statement.for_sqlite()?;
                 sqlx::query_with(sql, arguments).execute(&mut **transaction).await?.rows_affected()
             }
         })
@@ -168,11 +188,11 @@ impl Writing {
     {
         Ok(match self {
             Self::Postgres(transaction) => {
-                let (sql, arguments) = statement.bound::<Postgres>()?;
+                let (sql, arguments) = statement.for_postgres()?;
                 sqlx::query_as_with(sql, arguments).fetch_all(&mut **transaction).await?
             }
             Self::Sqlite(transaction) => {
-                let (sql, arguments) = statement.bound::<Sqlite>()?;
+                let (sql, arguments) = statement.for_sqlite()?;
                 sqlx::query_as_with(sql, arguments).fetch_all(&mut **transaction).await?
             }
         })

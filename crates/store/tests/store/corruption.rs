@@ -1,16 +1,16 @@
 //! What isn't what was saved is refused.
 
-use tiermesh_store::{SaveStore, Segment, StoreError};
+use tiermesh_store::{SaveStore, StoreError};
 
-use crate::database::{Database, at};
+use crate::database::{Database, at, behind, snapshot};
 
 /// A save of the segments 1, 2 and 3.
 async fn saved(database: &Database) -> SaveStore {
     let store = database.open().await;
     let (tenure, _) = store.acquire("scoring", 2).await.unwrap();
-    store.write(&tenure, &at(1), Segment::Snapshot(vec![10, 11, 12])).await.unwrap();
-    store.write(&tenure, &at(2), Segment::Delta(vec![20, 21, 22])).await.unwrap();
-    store.write(&tenure, &at(3), Segment::Delta(vec![30, 31, 32])).await.unwrap();
+    store.write(&tenure, &at(1), snapshot(vec![10, 11, 12])).await.unwrap();
+    store.write(&tenure, &at(2), behind(1, vec![20, 21, 22])).await.unwrap();
+    store.write(&tenure, &at(3), behind(2, vec![30, 31, 32])).await.unwrap();
     store
 }
 
@@ -52,6 +52,23 @@ pub(crate) async fn a_missing_segment_is_noticed(database: &Database) {
     }
 }
 
+/// A large segment stands in several rows.
+pub(crate) async fn a_missing_part_is_noticed(database: &Database) {
+    for part in 0..3 {
+        let store = database.open().await;
+        let (tenure, _) = store.acquire("scoring", 2).await.unwrap();
+        store.write(&tenure, &at(1), snapshot(vec![1; 10_000_000])).await.unwrap();
+        store.write(&tenure, &at(2), behind(1, vec![2])).await.unwrap();
+        database.tamper(&format!("DELETE FROM save_segments WHERE part = {part} AND parts = 3")).await;
+        assert_corrupt(&store, "segment 1 is missing").await;
+        database.tamper("DELETE FROM saves").await;
+        for left in (0..3).filter(|left| *left != part) {
+            database.tamper(&format!("DELETE FROM save_segments WHERE part = {left} AND parts = 3")).await;
+        }
+        database.tamper("DELETE FROM save_segments").await;
+    }
+}
+
 pub(crate) async fn a_strange_segment_is_noticed(database: &Database) {
     let store = saved(database).await;
     database.tamper("UPDATE saves SET last_segment = 2").await;
@@ -77,9 +94,9 @@ pub(crate) async fn a_wrong_position_is_noticed(database: &Database) {
 pub(crate) async fn who_finds_a_corrupt_save_deposes_nobody(database: &Database) {
     let store = database.open().await;
     let (tenure, _) = store.acquire("scoring", 2).await.unwrap();
-    store.write(&tenure, &at(1), Segment::Snapshot(vec![10])).await.unwrap();
+    store.write(&tenure, &at(1), snapshot(vec![10])).await.unwrap();
     database.tamper("UPDATE save_segments SET crc32 = 0").await;
     assert_corrupt(&store, "the checksum of segment 1 is wrong").await;
-    store.write(&tenure, &at(2), Segment::Snapshot(vec![20])).await.unwrap();
+    store.write(&tenure, &at(2), snapshot(vec![20])).await.unwrap();
     assert_eq!(store.acquire("scoring", 2).await.unwrap().1.unwrap().segments, [[20]]);
 }

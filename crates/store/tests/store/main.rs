@@ -1,4 +1,4 @@
-//! The store's promises, each on PostgreSQL and on SQLite.
+//! The store's promises, each on PostgreSQL and on SQLite, and those of saves and places in memory too.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 mod api_keys;
@@ -6,6 +6,7 @@ mod corruption;
 mod database;
 mod deliveries;
 mod fencing;
+mod full_disk;
 mod opening;
 mod places;
 mod read_model;
@@ -30,12 +31,45 @@ macro_rules! on_both {
     };
 }
 
-on_both! {
+/// The cases that hold in memory.
+macro_rules! in_memory {
+    ($($file:ident::$case:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$file::$case(&crate::database::Database::memory()).await;
+            })*
+        }
+    };
+}
+
+in_memory! {
     saves::a_new_partition_has_no_save,
-    saves::a_snapshot_and_its_deltas_come_back_in_order,
+    saves::segments_come_back_in_order,
+    saves::what_is_needed_no_longer_goes,
     saves::a_snapshot_replaces_what_was_before,
     saves::a_repeated_write_is_written_once,
-    saves::a_delta_needs_a_snapshot,
+    saves::nothing_can_be_kept_that_is_not_there,
+    saves::processors_and_partitions_do_not_interfere,
+    saves::large_segments_come_back,
+    saves::positions_show_where_all_stand,
+    saves::a_position_keeps_every_value,
+    fencing::who_was_deposed_cannot_write,
+    fencing::the_unknown_are_fenced,
+    fencing::nothing_is_written_behind_the_back_of_an_acquirer,
+    fencing::of_many_acquirers_one_is_left,
+    places::a_place_moves_on_and_comes_back,
+    places::a_place_moves_only_from_where_it_stands,
+    places::of_two_who_take_the_same_one_moves_the_place,
+}
+
+on_both! {
+    saves::a_new_partition_has_no_save,
+    saves::segments_come_back_in_order,
+    saves::what_is_needed_no_longer_goes,
+    saves::a_snapshot_replaces_what_was_before,
+    saves::a_repeated_write_is_written_once,
+    saves::nothing_can_be_kept_that_is_not_there,
     saves::processors_and_partitions_do_not_interfere,
     saves::large_segments_come_back,
     saves::positions_show_where_all_stand,
@@ -47,6 +81,7 @@ on_both! {
     corruption::flipped_bytes_are_noticed,
     corruption::torn_bytes_are_noticed,
     corruption::a_missing_segment_is_noticed,
+    corruption::a_missing_part_is_noticed,
     corruption::a_strange_segment_is_noticed,
     corruption::a_wrong_position_is_noticed,
     corruption::who_finds_a_corrupt_save_deposes_nobody,

@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tiermesh_store::{SaveStore, Segment, StoreError};
+use tiermesh_store::{SaveStore, StoreError};
 
-use crate::database::{Database, at};
+use crate::database::{Database, at, snapshot};
 
 pub(crate) async fn it_can_be_opened_again_and_at_once(database: &Database) {
     let stores: Vec<_> = (0..4)
@@ -16,7 +16,7 @@ pub(crate) async fn it_can_be_opened_again_and_at_once(database: &Database) {
     for (partition, store) in stores.into_iter().enumerate() {
         let store = store.await.unwrap();
         let (tenure, _) = store.acquire("scoring", u32::try_from(partition).unwrap()).await.unwrap();
-        store.write(&tenure, &at(1), Segment::Snapshot(vec![1])).await.unwrap();
+        store.write(&tenure, &at(1), snapshot(vec![1])).await.unwrap();
     }
     assert_eq!(database.open().await.positions().await.unwrap().len(), 4);
 }

@@ -1,16 +1,8 @@
 //! What is written comes back.
 
-use tiermesh_store::{OutputEnd, Position, Save, Segment, StoreError};
+use tiermesh_store::{OutputEnd, Position, Save, StoreError};
 
-use crate::database::{Database, at};
-
-fn snapshot(text: &str) -> Segment {
-    Segment::Snapshot(text.as_bytes().to_vec())
-}
-
-fn delta(text: &str) -> Segment {
-    Segment::Delta(text.as_bytes().to_vec())
-}
+use crate::database::{Database, at, behind, snapshot};
 
 fn save(position: Position, segments: &[&str]) -> Option<Save> {
     Some(Save { position, segments: segments.iter().map(|text| text.as_bytes().to_vec()).collect() })
@@ -24,27 +16,43 @@ pub(crate) async fn a_new_partition_has_no_save(database: &Database) {
     assert_eq!((second.epoch, none), (2, None));
 }
 
-pub(crate) async fn a_snapshot_and_its_deltas_come_back_in_order(database: &Database) {
+pub(crate) async fn segments_come_back_in_order(database: &Database) {
     let store = database.open().await;
     let (tenure, _) = store.acquire("scoring", 0).await.unwrap();
     store.write(&tenure, &at(10), snapshot("all")).await.unwrap();
     for n in 1..=12 {
-        store.write(&tenure, &at(10 + n), delta(&n.to_string())).await.unwrap();
+        store.write(&tenure, &at(10 + n), behind(n, n.to_string())).await.unwrap();
     }
     let (_, loaded) = database.open().await.acquire("scoring", 0).await.unwrap();
     assert_eq!(loaded, save(at(22), &["all", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]));
+}
+
+pub(crate) async fn what_is_needed_no_longer_goes(database: &Database) {
+    let store = database.open().await;
+    let (mut tenure, _) = store.acquire("scoring", 0).await.unwrap();
+    let mut expected: Vec<String> = Vec::new();
+    for (n, keep) in (1..).zip([0, 1, 2, 1, 2, 3, 0, 1, 0, 1]) {
+        let text = n.to_string();
+        store.write(&tenure, &at(n), behind(keep, text.as_str())).await.unwrap();
+        expected.drain(..expected.len() - keep as usize);
+        expected.push(text);
+        let (next, loaded) = store.acquire("scoring", 0).await.unwrap();
+        let texts: Vec<&str> = expected.iter().map(String::as_str).collect();
+        assert_eq!(loaded, save(at(n), &texts));
+        tenure = next;
+    }
 }
 
 pub(crate) async fn a_snapshot_replaces_what_was_before(database: &Database) {
     let store = database.open().await;
     let (tenure, _) = store.acquire("scoring", 0).await.unwrap();
     store.write(&tenure, &at(1), snapshot("one")).await.unwrap();
-    store.write(&tenure, &at(2), delta("two")).await.unwrap();
+    store.write(&tenure, &at(2), behind(1, "two")).await.unwrap();
     // At the same offset: the same state, packed anew.
     store.write(&tenure, &at(2), snapshot("both")).await.unwrap();
     let (tenure, loaded) = store.acquire("scoring", 0).await.unwrap();
     assert_eq!(loaded, save(at(2), &["both"]));
-    store.write(&tenure, &at(3), delta("")).await.unwrap();
+    store.write(&tenure, &at(3), behind(1, "")).await.unwrap();
     assert_eq!(store.acquire("scoring", 0).await.unwrap().1, save(at(3), &["both", ""]));
 }
 
@@ -55,23 +63,28 @@ pub(crate) async fn a_repeated_write_is_written_once(database: &Database) {
         store.write(&tenure, &at(1), snapshot("all")).await.unwrap();
     }
     for _ in 0..2 {
-        store.write(&tenure, &at(2), delta("same")).await.unwrap();
+        store.write(&tenure, &at(2), behind(1, "same")).await.unwrap();
     }
-    store.write(&tenure, &at(3), delta("same")).await.unwrap();
-    store.write(&tenure, &at(3), delta("more")).await.unwrap();
+    store.write(&tenure, &at(3), behind(2, "same")).await.unwrap();
+    store.write(&tenure, &at(3), behind(3, "more")).await.unwrap();
     let (_, loaded) = store.acquire("scoring", 0).await.unwrap();
     assert_eq!(loaded, save(at(3), &["all", "same", "same", "more"]));
 
-    let late = store.write(&tenure, &at(3), delta("more")).await;
+    let late = store.write(&tenure, &at(3), behind(3, "more")).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
 }
 
-pub(crate) async fn a_delta_needs_a_snapshot(database: &Database) {
+pub(crate) async fn nothing_can_be_kept_that_is_not_there(database: &Database) {
     let store = database.open().await;
     let (tenure, _) = store.acquire("scoring", 0).await.unwrap();
-    let refused = store.write(&tenure, &at(1), delta("x")).await;
+    let refused = store.write(&tenure, &at(1), behind(1, "x")).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
-    assert_eq!(store.acquire("scoring", 0).await.unwrap().1, None);
+    let (tenure, none) = store.acquire("scoring", 0).await.unwrap();
+    assert_eq!(none, None);
+    store.write(&tenure, &at(1), snapshot("all")).await.unwrap();
+    let refused = store.write(&tenure, &at(2), behind(2, "x")).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert_eq!(store.acquire("scoring", 0).await.unwrap().1, save(at(1), &["all"]));
 }
 
 pub(crate) async fn processors_and_partitions_do_not_interfere(database: &Database) {
@@ -79,7 +92,7 @@ pub(crate) async fn processors_and_partitions_do_not_interfere(database: &Databa
     let mut tenures = Vec::new();
     for (processor, partition) in [("scoring", 0), ("scoring", 1), ("churn-warning", 0)] {
         let (tenure, _) = store.acquire(processor, partition).await.unwrap();
-        store.write(&tenure, &at(1), snapshot(&format!("{processor} {partition}"))).await.unwrap();
+        store.write(&tenure, &at(1), snapshot(format!("{processor} {partition}"))).await.unwrap();
         tenures.push(tenure);
     }
     store.acquire("scoring", 1).await.unwrap();
@@ -94,12 +107,15 @@ pub(crate) async fn processors_and_partitions_do_not_interfere(database: &Databa
 pub(crate) async fn large_segments_come_back(database: &Database) {
     let store = database.open().await;
     let (tenure, _) = store.acquire("scoring", 0).await.unwrap();
-    let mut bytes: Vec<u8> = (0..20_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    store.write(&tenure, &at(1), Segment::Snapshot(bytes.clone())).await.unwrap();
+    // The first fills its rows, the second doesn't.
+    let mut bytes: Vec<u8> = (0..5 << 22_u32).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    store.write(&tenure, &at(1), snapshot(bytes.clone())).await.unwrap();
     bytes.reverse();
-    store.write(&tenure, &at(2), Segment::Delta(bytes.clone())).await.unwrap();
+    bytes.push(7);
+    store.write(&tenure, &at(2), behind(1, bytes.clone())).await.unwrap();
     let segments = store.acquire("scoring", 0).await.unwrap().1.unwrap().segments;
     assert!(segments[1] == bytes);
+    bytes.pop();
     bytes.reverse();
     assert!(segments[0] == bytes);
 }
