@@ -12,7 +12,7 @@ pub mod telemetry;
 mod tls;
 
 pub use arguments::{ArgumentError, KafkaArgs, ListenArgs, StoreArgs, listen_address};
-pub use health::{Health, Latch};
+pub use health::{Health, Latch, Trouble};
 pub use logs::{LogArgs, LogFormat};
 pub use serving::{bind, serve};
 pub use shutdown::Shutdown;
