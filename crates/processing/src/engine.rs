@@ -1,14 +1,14 @@
 //! The engine: a fold, and the numbers of its effects. Pure: the same records give the same bytes to send.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use prost::Message;
-use tiermesh_domain::fold::{Effect, Fold, FoldError};
+use tiermesh_domain::fold::{Effect, Fold, FoldError, Packed};
 use tiermesh_event_log::Record;
 use tiermesh_proto::v1::Origin;
 
 use crate::{
-    outgoing::{Outgoing, encode, rests_on, route},
+    outgoing::{Outgoing, encode, rests_on, route, source_of},
     trace_index::{TraceIndex, TracedFact},
 };
 
@@ -16,13 +16,17 @@ use crate::{
 #[derive(Debug)]
 pub struct Engine<F> {
     service: String,
+    /// What its outputs have as `ce_source`.
+    source: String,
     partition: u32,
     fold: F,
-    /// The last sequence given, by output topic.
-    sequences: BTreeMap<String, u64>,
+    /// The last sequence given, by output topic: few, in the order they came up.
+    sequences: Vec<(Cow<'static, str>, u64)>,
     effects: Vec<Effect>,
     /// Of no influence on what is said.
     traces: TraceIndex,
+    /// Nothing was packed since the last round of deltas was complete.
+    begins_round: bool,
 }
 
 /// What is packed into a segment beside the fold's own.
@@ -47,19 +51,38 @@ struct TopicSequence {
 /// Effects of one record, numbered.
 pub type Numbered = Vec<Outgoing>;
 
-/// Level 1: state is packed every second, and compresses by half at any level.
+/// Level 1: state is packed every few seconds, and compresses by half at any level.
 const ZSTD_LEVEL: i32 = 1;
+
+/// Packed state, to be compressed to a segment.
+#[derive(Debug)]
+pub struct PackedState {
+    envelope: Envelope,
+    /// With its segment everything has been packed since the round began: see [`tiermesh_domain::fold::Packed`].
+    pub round_complete: bool,
+}
+
+impl PackedState {
+    /// The segment.
+    pub fn compress(self) -> Vec<u8> {
+        let bytes = self.envelope.encode_to_vec();
+        zstd::bulk::compress(&bytes, ZSTD_LEVEL)
+            .expect("compressing memory to memory at a level that exists meets no error")
+    }
+}
 
 impl<F: Fold> Engine<F> {
     /// The engine of one partition of one service, before the first record.
     pub fn new(service: &str, partition: u32, fold: F) -> Self {
         Self {
             service: service.to_owned(),
+            source: source_of(service),
             partition,
             fold,
-            sequences: BTreeMap::new(),
+            sequences: Vec::new(),
             effects: Vec::new(),
             traces: TraceIndex::default(),
+            begins_round: true,
         }
     }
 
@@ -68,45 +91,56 @@ impl<F: Fold> Engine<F> {
     /// # Errors
     /// [`FoldError`]: the engine is of no more use.
     pub fn apply(&mut self, record: &Record, outgoing: &mut Vec<Outgoing>) -> Result<(), FoldError> {
-        let input = F::Input::decode(record.value.clone())
-            .map_err(|error| FoldError::Corrupt(format!("the record can't be read: {error}")))?;
-        self.fold.apply(&input, &mut self.effects)?;
+        let input = self.read(record)?;
+        self.fold_in(record, &input, outgoing)
+    }
+
+    /// What stands in a record. Changes nothing.
+    pub(crate) fn read(&self, record: &Record) -> Result<F::Input, FoldError> {
+        F::Input::decode(&record.value[..])
+            .map_err(|error| FoldError::Corrupt(format!("the record can't be read: {error}")))
+    }
+
+    /// Folds what stands in a record, as [`Self::apply`] does.
+    pub(crate) fn fold_in(
+        &mut self,
+        record: &Record,
+        input: &F::Input,
+        outgoing: &mut Vec<Outgoing>,
+    ) -> Result<(), FoldError> {
+        self.fold.apply(input, &mut self.effects)?;
         self.traces.note(record);
-        self.effects.sort_by(|a, b| a.canonical_key().cmp(&b.canonical_key()));
+        if self.effects.len() > 1 {
+            self.effects.sort_by(|a, b| a.canonical_key().cmp(&b.canonical_key()));
+        }
         for effect in self.effects.drain(..) {
             let (topic, _) = route(&effect, self.partition);
-            let last = match self.sequences.get_mut(topic) {
-                Some(last) => last,
-                None => self.sequences.entry(topic.to_owned()).or_default(),
-            };
-            *last += 1;
-            let origin = Origin {
-                service: self.service.clone(),
-                partition: self.partition,
-                offset: record.offset,
-                sequence: *last,
-            };
+            let sequence = next_sequence(&mut self.sequences, topic);
+            let (service, partition) = (self.service.clone(), self.partition);
+            let origin = Origin { service, partition, offset: record.offset, sequence };
             // What a customer's own record leads to goes on in that record's trace: nothing has to be looked up.
             let about = if record.key.is_empty() { rests_on(&effect) } else { None };
             let rests_on = about.map(|(customer, facts)| self.traces.of_facts(customer, facts));
-            outgoing.push(Outgoing { rests_on, ..encode(effect, origin) });
+            outgoing.push(Outgoing { rests_on, ..encode(effect, origin, &self.source) });
         }
         Ok(())
     }
 
-    /// All of the state, packed and compressed.
+    /// All of the state, packed and compressed. It begins and ends a round of deltas.
     pub fn snapshot(&mut self) -> Vec<u8> {
         let (fold, traces) = (self.fold.snapshot(), self.traces.snapshot());
+        self.pack(Packed { bytes: fold, round_complete: true }, traces).compress()
+    }
+
+    /// What changed since the last snapshot or delta, and in turn some of what didn't, packed.
+    pub fn delta(&mut self) -> PackedState {
+        // Segments from before the round go when it is complete, and what is known of traces must not go with them.
+        let traces = if self.begins_round { self.traces.snapshot() } else { self.traces.delta() };
+        let fold = self.fold.delta();
         self.pack(fold, traces)
     }
 
-    /// What changed since the last snapshot or delta, packed and compressed.
-    pub fn delta(&mut self) -> Vec<u8> {
-        let (fold, traces) = (self.fold.delta(), self.traces.delta());
-        self.pack(fold, traces)
-    }
-
-    /// Takes over the state of a snapshot and the deltas behind it.
+    /// Takes over the state that these segments are, from the beginning of a round on.
     ///
     /// # Errors
     /// [`FoldError::Corrupt`] if they can't be read.
@@ -117,7 +151,8 @@ impl<F: Fold> Engine<F> {
                 .map_err(|error| FoldError::Corrupt(format!("a segment can't be decompressed: {error}")))?;
             let envelope = Envelope::decode(bytes.as_slice())
                 .map_err(|error| FoldError::Corrupt(format!("a segment can't be read: {error}")))?;
-            self.sequences = envelope.sequences.into_iter().map(|known| (known.topic, known.sequence)).collect();
+            let sequences = envelope.sequences.into_iter().map(|known| (known.topic.into(), known.sequence));
+            self.sequences = sequences.collect();
             self.traces.load(envelope.traces);
             folds.push(envelope.fold);
         }
@@ -129,18 +164,36 @@ impl<F: Fold> Engine<F> {
         &self.fold
     }
 
-    fn pack(&self, fold: Vec<u8>, traces: Vec<TracedFact>) -> Vec<u8> {
-        let sequences = self.sequences.iter();
-        let sequences =
-            sequences.map(|(topic, sequence)| TopicSequence { topic: topic.clone(), sequence: *sequence }).collect();
-        let bytes = Envelope { sequences, fold, traces }.encode_to_vec();
-        zstd::encode_all(bytes.as_slice(), ZSTD_LEVEL)
-            .expect("compressing memory to memory at a level that exists meets no error")
+    fn pack(&mut self, fold: Packed, traces: Vec<TracedFact>) -> PackedState {
+        let Packed { bytes: fold, round_complete } = fold;
+        self.begins_round = round_complete;
+        let mut sequences: Vec<TopicSequence> = self
+            .sequences
+            .iter()
+            .map(|(topic, sequence)| TopicSequence { topic: topic.to_string(), sequence: *sequence })
+            .collect();
+        sequences.sort_by(|a, b| a.topic.cmp(&b.topic));
+        PackedState { envelope: Envelope { sequences, fold, traces }, round_complete }
+    }
+}
+
+/// Counts on for a topic.
+fn next_sequence(sequences: &mut Vec<(Cow<'static, str>, u64)>, topic: &'static str) -> u64 {
+    match sequences.iter_mut().find(|(known, _)| known == topic) {
+        Some((_, last)) => {
+            *last += 1;
+            *last
+        }
+        None => {
+            sequences.push((Cow::Borrowed(topic), 1));
+            1
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tiermesh_event_log::Headers;
     use tiermesh_proto::v1::{LossSignal, TierChange};
 
     use super::*;
@@ -164,8 +217,8 @@ mod tests {
             Vec::new()
         }
 
-        fn delta(&mut self) -> Vec<u8> {
-            Vec::new()
+        fn delta(&mut self) -> Packed {
+            Packed { bytes: Vec::new(), round_complete: false }
         }
 
         fn load(&mut self, _segments: &[Vec<u8>]) -> Result<(), FoldError> {
@@ -177,9 +230,8 @@ mod tests {
         let change = TierChange { customer: "c".to_owned(), ..TierChange::default() };
         let value = change.encode_to_vec().into();
         let mut outgoing = Vec::new();
-        engine.apply(&Record { offset, key: "c".into(), value, headers: Vec::new() }, &mut outgoing).unwrap();
-        let id =
-            |out: &Outgoing| out.record.headers.iter().find(|header| header.name == "ce_id").unwrap().value.clone();
+        engine.apply(&Record { offset, key: "c".into(), value, headers: Headers::new() }, &mut outgoing).unwrap();
+        let id = |out: &Outgoing| out.record.headers.get("ce_id").unwrap().to_owned();
         outgoing.iter().map(|out| (out.topic, out.sequence, id(out))).collect()
     }
 
@@ -198,7 +250,7 @@ mod tests {
         said(&mut engine, 1);
         let mut segments = vec![engine.snapshot()];
         said(&mut engine, 2);
-        segments.push(engine.delta());
+        segments.push(engine.delta().compress());
         let mut loaded = Engine::new("echo", 0, Echo);
         loaded.load(&segments).unwrap();
         assert_eq!(said(&mut loaded, 3), said(&mut engine, 3));
@@ -207,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_no_record_or_segment_is_refused() {
         let mut engine = Engine::new("echo", 0, Echo);
-        let record = Record { offset: 1, key: "".into(), value: "\u{ff}".into(), headers: Vec::new() };
+        let record = Record { offset: 1, key: "".into(), value: "\u{ff}".into(), headers: Headers::new() };
         assert!(matches!(engine.apply(&record, &mut Vec::new()), Err(FoldError::Corrupt(_))));
         assert!(matches!(engine.load(&[b"no segment".to_vec()]), Err(FoldError::Corrupt(_))));
     }

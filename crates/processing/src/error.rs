@@ -25,6 +25,18 @@ pub enum RunError {
         /// What is wrong.
         error: FoldError,
     },
+    /// A record can't be read by a consumer.
+    #[error("{consumer}: topic `{topic}`, partition {partition}: {error}")]
+    Unreadable {
+        /// The consumer.
+        consumer: String,
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: u32,
+        /// Which record, and what is wrong with it.
+        error: LogError,
+    },
     /// The log is not the one that the save was made of.
     #[error(
         "{service}, partition {partition}: the save belongs to another log: {what}. Restore the log the save was made of, or remove the saves of `{service}` to fold the log from its beginning"
@@ -86,6 +98,11 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether one record can't be read, by this release or any other: its partition stops there, and the others go on.
+    pub(crate) fn is_of_a_record(&self) -> bool {
+        matches!(self, Self::Fold { error: FoldError::Corrupt(_), .. } | Self::Unreadable { .. })
+    }
+
     /// Whether starting anew from the last save can mend it.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -97,6 +114,7 @@ impl RunError {
                 matches!(error, StoreError::Fenced { .. } | StoreError::Overtaken { .. } | StoreError::Unavailable(_))
             }
             Self::Fold { .. }
+            | Self::Unreadable { .. }
             | Self::ForeignLog { .. }
             | Self::BadSave { .. }
             | Self::ForeignPlace { .. }

@@ -18,22 +18,20 @@ pub fn letter_identity(record: &Record, letter: &DeadLetter) -> String {
     }
     let content = DeadLetter { received_ms: 0, ..letter.clone() }.encode_to_vec();
     // Those of the request, without which the body is no event.
-    let headers = record.headers.iter().filter(|header| header.name.starts_with("original-"));
-    let headers = headers.flat_map(|header| [header.name.as_bytes(), header.value.as_bytes()]);
+    let headers = record.headers.iter().filter(|(name, _)| name.starts_with("original-"));
+    let headers = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     format!("content/{:032x}", identity_of_bytes(std::iter::once(&content[..]).chain(headers)))
 }
 
 #[cfg(test)]
 mod tests {
-    use tiermesh_event_log::{Header, topics::DEAD_LETTERS};
+    use tiermesh_event_log::topics::DEAD_LETTERS;
     use tiermesh_proto::v1::InboundPlace;
 
     use super::*;
 
     fn identity(letter: &DeadLetter, headers: &[(&str, &str)]) -> String {
-        let headers = headers.iter().map(|(name, value)| Header { name: (*name).into(), value: (*value).into() });
-        let headers: Vec<Header> = headers.collect();
-        let record = DEAD_LETTERS.record("", letter, headers);
+        let record = DEAD_LETTERS.record("", letter, headers.iter().copied().collect());
         letter_identity(&Record { offset: 7, key: record.key, value: record.value, headers: record.headers }, letter)
     }
 

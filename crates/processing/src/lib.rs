@@ -3,7 +3,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | numbering, packing; pure | [`Engine`] |
-//! | one partition from save to stop | `partition` |
+//! | one partition from save to stop | `partition`; when it saves: `save_rule` |
 //! | a member's partitions, a task each | `owned` |
 //! | taking over: save, fence, tail of the outputs | `recovery` |
 //! | a service: group membership, restart | [`run_service`] |
@@ -18,17 +18,20 @@ mod engine;
 mod error;
 mod letter;
 mod metrics;
+mod off_thread;
+mod outbox;
 mod outgoing;
 mod owned;
 mod partition;
 mod recovery;
+mod save_rule;
 mod saver;
 mod service;
 mod trace_index;
 mod trace_spans;
 
 pub use consumer::{Batch, ConsumeError, Consumer, Place, run_consumer};
-pub use engine::{Engine, Numbered};
+pub use engine::{Engine, Numbered, PackedState};
 pub use error::RunError;
 pub use letter::letter_identity;
 pub use outgoing::{Outgoing, effect_id, origin_of};

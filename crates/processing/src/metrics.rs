@@ -16,6 +16,8 @@ use opentelemetry::{
 use tiermesh_event_log::EventLog;
 use tiermesh_service_host::telemetry::{meter, now_seconds};
 
+use crate::saver::Written;
+
 /// How often lag is looked up.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Seconds: a batch takes from a fraction of a millisecond to some seconds, a save likewise.
@@ -31,7 +33,9 @@ pub(crate) struct Metrics {
     lag: Gauge<u64>,
     owner: Gauge<u64>,
     saved_at: Gauge<f64>,
+    pack: Histogram<f64>,
     save: Histogram<f64>,
+    saved_bytes: Counter<u64>,
     restarts: Counter<u64>,
 }
 
@@ -67,7 +71,9 @@ impl Metrics {
                 .f64_gauge("tiermesh_processing_save_timestamp_seconds")
                 .with_description("Up to when all that was folded is saved")
                 .build(),
+            pack: seconds("tiermesh_processing_pack_seconds", "Time to pack and compress a save"),
             save: seconds("tiermesh_processing_save_seconds", "Time to write a save"),
+            saved_bytes: counter("tiermesh_processing_saved_bytes_total", "Bytes of saves written, compressed"),
             restarts: counter("tiermesh_processing_restarts_total", "Times a service started anew after a failure"),
         };
         metrics.restarts.add(0, slice::from_ref(&metrics.service));
@@ -90,8 +96,10 @@ impl Metrics {
     }
 
     /// A save was written, of a state that was packed at that time.
-    pub(crate) fn saved(&self, partition: u32, packed_at: f64, took: Duration) {
-        self.save.record(took.as_secs_f64(), slice::from_ref(&self.service));
+    pub(crate) fn saved(&self, partition: u32, packed_at: f64, packing: Duration, written: &Written) {
+        self.pack.record(packing.as_secs_f64(), slice::from_ref(&self.service));
+        self.save.record(written.writing.as_secs_f64(), slice::from_ref(&self.service));
+        self.saved_bytes.add(written.bytes as u64, slice::from_ref(&self.service));
         self.saved_at.record(packed_at, &self.of(partition));
     }
 

@@ -3,7 +3,7 @@
 use opentelemetry::trace::SpanContext;
 use tiermesh_domain::{fold::Effect, time::format_instant};
 use tiermesh_event_log::{
-    Header, NewRecord, Record,
+    NewRecord, Record,
     topics::{CHURN_SIGNALS, CONTROL, DEAD_LETTERS, SCORING_SUMMARIES, TIER_CHANGES},
 };
 use tiermesh_proto::v1::{Origin, control};
@@ -63,26 +63,28 @@ pub fn origin_of(record: &Record) -> Option<Origin> {
 
 const SOURCE: &str = "tiermesh/";
 
-/// The record of an effect.
-pub(crate) fn encode(mut effect: Effect, origin: Origin) -> Outgoing {
+/// What a service's outputs have as `ce_source`.
+pub(crate) fn source_of(service: &str) -> String {
+    format!("{SOURCE}{service}")
+}
+
+/// The record of an effect, of that source.
+pub(crate) fn encode(mut effect: Effect, origin: Origin, source: &str) -> Outgoing {
     let (topic, partition) = route(&effect, origin.partition);
-    let sequence = origin.sequence;
-    effect.set_origin(origin.clone());
+    let (sequence, input_partition, id) = (origin.sequence, origin.partition, effect_id(&origin));
+    effect.set_origin(origin);
     let headers = |kind: &str, subject: &str, time: Option<i64>| {
-        let mut headers = vec![
-            header("ce_specversion", "1.0"),
-            header("ce_id", effect_id(&origin)),
-            header("ce_source", format!("{SOURCE}{}", origin.service)),
-            header("ce_type", kind),
-            header("content-type", "application/protobuf"),
+        let time = time.map(format_instant);
+        let fixed = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", &id),
+            ("ce_source", source),
+            ("ce_type", kind),
+            ("content-type", "application/protobuf"),
         ];
-        if !subject.is_empty() {
-            headers.push(header("ce_subject", subject));
-        }
-        if let Some(time) = time {
-            headers.push(header("ce_time", format_instant(time)));
-        }
-        headers
+        let subject = Some(("ce_subject", subject)).filter(|(_, subject)| !subject.is_empty());
+        let time = time.as_deref().map(|time| ("ce_time", time));
+        fixed.into_iter().chain(subject).chain(time).collect()
     };
     let record = match &effect {
         Effect::TierChanged(change) => {
@@ -99,7 +101,7 @@ pub(crate) fn encode(mut effect: Effect, origin: Origin) -> Outgoing {
         }
         Effect::Summary(summary) => {
             let headers = headers("tiermesh.scoring.summary", "", Some(summary.boundary_ms));
-            SCORING_SUMMARIES.record(origin.partition.to_string(), summary, headers)
+            SCORING_SUMMARIES.record(input_partition.to_string(), summary, headers)
         }
         Effect::Control(control) => {
             let (key, kind) = match &control.control {
@@ -113,16 +115,12 @@ pub(crate) fn encode(mut effect: Effect, origin: Origin) -> Outgoing {
     Outgoing { topic, partition, sequence, record, rests_on: None }
 }
 
-fn header(name: &str, value: impl Into<String>) -> Header {
-    Header { name: name.to_owned(), value: value.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn record(source: &str, id: &str) -> Record {
-        let headers = vec![header("ce_source", source), header("ce_id", id)];
+        let headers = [("ce_source", source), ("ce_id", id)].into_iter().collect();
         Record { offset: 1, key: "".into(), value: "".into(), headers }
     }
 

@@ -1,5 +1,5 @@
 //! The partitions that a member owns, a task for each: told to stop, waited for, and how long to wait before all is
-//! begun anew.
+//! begun anew. One that meets a record that nobody can read stops there, and the others go on.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,6 +10,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::Instant,
 };
+use tracing::error;
 
 use crate::{error::RunError, partition::Order};
 
@@ -29,13 +30,33 @@ struct Owned {
 }
 
 impl OwnedPartitions {
-    /// Owns a partition from now on, by a task that listens to orders.
-    pub(crate) fn own<T>(&mut self, partition: u32, task: impl FnOnce(watch::Receiver<Order>) -> T)
-    where
+    /// Owns a partition from now on, by a task that listens to orders. If it meets a record that can't be read, the
+    /// partition stays owned and stopped, with what `stopped` makes of it, until it is to be given up: another owner
+    /// would meet the same record.
+    pub(crate) fn own<T, S>(
+        &mut self,
+        partition: u32,
+        task: impl FnOnce(watch::Receiver<Order>) -> T,
+        stopped: impl FnOnce(&RunError) -> S + Send + 'static,
+    ) where
         T: Future<Output = Result<(), RunError>> + Send + 'static,
+        S: Send + 'static,
     {
-        let (orders, listen) = watch::channel(Order::Go);
-        self.0.insert(partition, Owned { orders, task: tokio::spawn(task(listen)) });
+        let (orders, mut listen) = watch::channel(Order::Go);
+        let task = task(listen.clone());
+        let task = tokio::spawn(async move {
+            match task.await {
+                Err(error) if error.is_of_a_record() => {
+                    error!(partition, %error, "partition stopped at a record that can't be read, the others go on; see docs/faults.md");
+                    let _told = stopped(&error);
+                    // Nobody is left to give orders: the service stops.
+                    let _ = listen.wait_for(|order| *order != Order::Go).await;
+                    Ok(())
+                }
+                outcome => outcome,
+            }
+        });
+        self.0.insert(partition, Owned { orders, task });
     }
 
     /// Waits until a partition has stopped by itself; it is owned no longer.

@@ -1,27 +1,30 @@
 //! One partition while it is owned: read, fold, send, save.
 //!
 //! The save trails the acknowledgements: state after offset o is saved only when every output of every record up to o
-//! is in the log. It is packed between two records, so it is the state after o and nothing else.
+//! is in the log. It is packed between two records, so it is the state after o and nothing else; what it waits for after
+//! that keeps nobody from folding on.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use tiermesh_domain::fold::Fold;
-use tiermesh_event_log::{Ack, LogError, NewRecord, PartitionReader, Producer, Record};
-use tiermesh_service_host::telemetry::now_seconds;
-use tiermesh_store::{Position, SaveStore, Segment};
+use tiermesh_event_log::{LogError, NewRecord, PartitionReader, Producer, Record};
+use tiermesh_service_host::{Health, Trouble, telemetry::now_seconds};
+use tiermesh_store::{Position, SaveStore};
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
     error::RunError,
     metrics::{Metrics, Standing},
+    off_thread::{in_place, off_thread},
+    outbox::{Arrived, Outbox},
     outgoing::Outgoing,
     recovery::Recovered,
-    saver::Saver,
+    save_rule::{self, MOST_UNSAVED},
+    saver::{Saver, Written},
     trace_spans::Spans,
 };
 
@@ -38,16 +41,12 @@ pub(crate) enum Order {
 
 /// How many records are folded at a time.
 const BATCH: usize = 2_000;
-/// How long state may stay unsaved.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How many records may be folded beyond the last save before reading pauses.
-const MOST_UNSAVED: u64 = 200_000;
+/// So many at a time take long enough for others to be let go on meanwhile.
+const MANY: usize = 128;
 /// Waiting longer than this for the log's acknowledgements is worth a line.
 const SLOW_ACK: Duration = Duration::from_secs(10);
 /// A partition that can't be saved for so long is given up unsaved: its next owner folds again what wasn't.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
-
-type Sent = std::pin::Pin<Box<dyn Future<Output = Result<(usize, u64), LogError>> + Send>>;
 
 pub(crate) struct Partition<F> {
     service: &'static str,
@@ -55,49 +54,74 @@ pub(crate) struct Partition<F> {
     topic: &'static str,
     spans: Spans,
     metrics: Metrics,
+    health: Health,
     standing: Arc<Standing>,
     recovered: Recovered<F>,
-    producer: Arc<dyn Producer>,
+    outbox: Outbox,
     saver: Saver,
-    sent: FuturesUnordered<Sent>,
+    /// Records folded beyond the last save that is written, and beyond the last that was packed.
     unsaved: u64,
-    /// Records folded beyond the save that is being written.
-    since_begin: u64,
-    last_save: Instant,
+    unpacked: u64,
+    /// When the first of the latter was folded.
+    unpacked_since: Instant,
+    /// What packing and compressing took the last time.
+    save_cost: Duration,
     /// When the state of the save that is being written was packed, for metrics.
     packed_at: f64,
-    /// A save is due, and reading pauses until all outputs are acknowledged. When to say that this takes long.
-    flushing: Option<Instant>,
+    /// When it is worth a line that nothing of what is on its way has been acknowledged.
+    slow_at: Instant,
+    /// That nothing has.
+    slow: Option<Trouble>,
+    /// That reading pauses until something is saved.
+    paused: Option<Trouble>,
+    closing: Option<Closing>,
+}
+
+/// The partition is to be given up: nothing more is folded.
+struct Closing {
+    deadline: Instant,
+    /// Whether its state may be saved.
+    save: bool,
+    /// Why, unless it was told to.
+    error: Option<RunError>,
+}
+
+/// What a partition is owned with.
+pub(crate) struct Means {
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Health,
+    pub(crate) producer: Arc<dyn Producer>,
+    pub(crate) store: SaveStore,
 }
 
 impl<F: Fold> Partition<F> {
-    pub(crate) fn new(
-        spans: Spans,
-        metrics: Metrics,
-        recovered: Recovered<F>,
-        producer: Arc<dyn Producer>,
-        store: SaveStore,
-    ) -> Self {
+    pub(crate) fn new(spans: Spans, means: Means, recovered: Recovered<F>) -> Self {
+        let Means { metrics, health, producer, store } = means;
         let Spans { service, topic, partition: number, .. } = spans;
         let standing = Arc::new(Standing::default());
         standing.next_offset.store(recovered.next_offset, Ordering::Relaxed);
-        let saver = Saver::new(store, recovered.tenure.clone(), recovered.saved_bytes);
+        let saver = Saver::new(store, recovered.tenure.clone(), health.clone(), recovered.segments);
+        let now = Instant::now();
         Self {
             service,
             number,
             topic,
             spans,
             metrics,
+            health,
             standing,
             recovered,
-            producer,
+            outbox: Outbox::new(producer),
             saver,
-            sent: FuturesUnordered::new(),
             unsaved: 0,
-            since_begin: 0,
-            last_save: Instant::now(),
+            unpacked: 0,
+            unpacked_since: now,
+            save_cost: Duration::ZERO,
             packed_at: 0.0,
-            flushing: None,
+            slow_at: now,
+            slow: None,
+            paused: None,
+            closing: None,
         }
     }
 
@@ -106,178 +130,261 @@ impl<F: Fold> Partition<F> {
         Arc::clone(&self.standing)
     }
 
-    /// Owns the partition until told otherwise.
+    /// Owns the partition until told otherwise. Its state is gone when this returns: the next owner may be on the same
+    /// machine.
     pub(crate) async fn run(
         mut self,
         mut reader: Box<dyn PartitionReader>,
+        orders: watch::Receiver<Order>,
+    ) -> Result<(), RunError> {
+        let outcome = self.own(&mut *reader, orders).await;
+        let Self { recovered, saver, .. } = self;
+        // What it still writes is given up first.
+        drop(saver);
+        let gone = off_thread(move || drop(recovered)).await;
+        outcome.and(gone)
+    }
+
+    async fn own(
+        &mut self,
+        reader: &mut dyn PartitionReader,
         mut orders: watch::Receiver<Order>,
     ) -> Result<(), RunError> {
+        let mut listens = true;
         loop {
-            if self.flushing.is_some() && self.sent.is_empty() {
+            if self.is_save_due() {
                 self.begin_save();
             }
-            let save_at = self.last_save + SAVE_EVERY;
-            let slow_at = self.flushing.unwrap_or(save_at);
+            if let Some(closing) = self.closing.take_if(|closing| {
+                let is_saved = !self.saver.is_writing() && (self.unpacked == 0 || !closing.save);
+                self.outbox.is_empty() && is_saved
+            }) {
+                return self.closed(closing);
+            }
+            let (reads, next_look) = (self.reads(), self.next_look());
             tokio::select! {
                 biased;
-                changed = orders.changed() => {
+                changed = orders.changed(), if listens => {
                     // Nobody is left to give orders: the service stops.
-                    let order = if changed.is_err() { Order::Release } else { *orders.borrow() };
+                    listens = changed.is_ok();
+                    let order = if listens { *orders.borrow() } else { Order::Release };
                     match order {
                         Order::Go => {}
-                        Order::Release => return self.release().await,
+                        Order::Release => self.close(true, None),
                         Order::Abandon => {
                             info!(service = self.service, partition = self.number, "partition was lost: nothing saved");
                             return Ok(());
                         }
                     }
                 }
-                done = self.saver.done(), if self.saver.is_writing() => {
-                    self.saved(done?);
-                    self.unsaved = self.since_begin;
+                written = self.saver.done(), if self.saver.is_writing() => self.saved(written?),
+                arrived = self.outbox.next(), if !self.outbox.is_empty() => {
+                    if let Some(arrived) = arrived? {
+                        self.arrived(&arrived);
+                    }
                 }
-                sent = self.sent.next(), if !self.sent.is_empty() => self.acknowledge(sent)?,
-                () = tokio::time::sleep_until(slow_at), if self.flushing.is_some() => self.complain(),
-                () = tokio::time::sleep_until(save_at), if self.is_unsaved() => {
-                    self.flushing = Some(Instant::now() + SLOW_ACK);
+                () = at(next_look) => {
+                    if let Some(closing) = self.closing.take_if(|closing| closing.deadline <= Instant::now()) {
+                        return self.given_up(closing);
+                    }
+                    self.complain();
                 }
-                records = reader.next(BATCH), if self.flushing.is_none() && self.unsaved < MOST_UNSAVED => {
-                    self.fold(records?).await?;
+                records = reader.next(BATCH), if reads => {
+                    let records = records?;
+                    if records.len() < MANY {
+                        self.fold(&records)?;
+                    } else {
+                        in_place(|| self.fold(&records))?;
+                        tokio::task::yield_now().await;
+                    }
                 }
             }
         }
     }
 
-    /// Whether the next save may be thought of.
-    fn is_unsaved(&self) -> bool {
-        self.unsaved > 0 && self.flushing.is_none() && !self.saver.is_writing()
+    fn reads(&self) -> bool {
+        self.closing.is_none() && !self.outbox.is_full() && self.unsaved < MOST_UNSAVED
     }
 
-    async fn fold(&mut self, records: Vec<Record>) -> Result<(), RunError> {
+    fn is_save_due(&self) -> bool {
+        let may = self.unpacked > 0 && !self.saver.is_writing();
+        may && match &self.closing {
+            Some(closing) => closing.save,
+            None => save_rule::is_enough(self.unpacked) || self.save_at() <= Instant::now(),
+        }
+    }
+
+    fn save_at(&self) -> Instant {
+        self.unpacked_since + save_rule::interval(self.save_cost)
+    }
+
+    /// When to look at the time next, if at all.
+    fn next_look(&self) -> Option<Instant> {
+        let save = (self.unpacked > 0 && !self.saver.is_writing() && self.closing.is_none()).then(|| self.save_at());
+        let slow = (!self.outbox.is_empty()).then_some(self.slow_at);
+        let end = self.closing.as_ref().map(|closing| closing.deadline);
+        [save, slow, end].into_iter().flatten().min()
+    }
+
+    /// Folds records. One that can't be folded ends the partition, once what those before it led to is in the log.
+    fn fold(&mut self, records: &[Record]) -> Result<(), RunError> {
         let began = Instant::now();
-        let mut outgoing = Vec::new();
-        for record in &records {
+        let (mut outgoing, mut folded, mut failed) = (Vec::new(), 0, None);
+        for record in records {
             let (processing, first) = (self.spans.begin(record), outgoing.len());
-            if let Err(error) = self.recovered.engine.apply(record, &mut outgoing) {
+            let engine = &mut self.recovered.engine;
+            // What can't be read has changed nothing yet.
+            let (outcome, is_intact) = match engine.read(record) {
+                Ok(input) => (engine.fold_in(record, &input, &mut outgoing), false),
+                Err(error) => (Err(error), true),
+            };
+            if let Err(error) = outcome {
                 self.spans.fail(processing, &error);
+                outgoing.truncate(first);
                 let (topic, partition, offset) = (self.topic.to_owned(), self.number, record.offset);
-                return Err(RunError::Fold { topic, partition, offset, error });
+                failed = Some((is_intact, RunError::Fold { topic, partition, offset, error }));
+                break;
             }
             self.spans.end(processing, record, &mut outgoing[first..]);
             self.recovered.next_offset = record.offset + 1;
+            folded += 1;
         }
-        self.metrics.folded(records.len(), began.elapsed());
-        self.standing.next_offset.store(self.recovered.next_offset, Ordering::Relaxed);
-        self.standing.unsaved.store(true, Ordering::Relaxed);
-        if self.unsaved == 0 && !records.is_empty() {
-            self.last_save = Instant::now();
+        if folded > 0 {
+            self.metrics.folded(folded, began.elapsed());
+            self.standing.next_offset.store(self.recovered.next_offset, Ordering::Relaxed);
+            self.standing.unsaved.store(true, Ordering::Relaxed);
+            if self.unpacked == 0 {
+                self.unpacked_since = Instant::now();
+            }
+            self.unsaved += folded as u64;
+            self.unpacked += folded as u64;
+            self.send(outgoing)?;
+            self.note_pause();
         }
-        self.unsaved += records.len() as u64;
-        self.since_begin += records.len() as u64;
-        self.send(outgoing).await
+        if let Some((is_intact, error)) = failed {
+            self.close(is_intact, Some(error));
+        }
+        Ok(())
     }
 
     /// Sends what isn't in the log yet, by output partition, in the order of its numbers.
-    async fn send(&mut self, outgoing: Vec<Outgoing>) -> Result<(), RunError> {
-        let mut by_output: Vec<Vec<NewRecord>> = vec![Vec::new(); self.recovered.outputs.len()];
+    fn send(&mut self, outgoing: Vec<Outgoing>) -> Result<(), RunError> {
+        let Recovered { outputs, said, .. } = &mut self.recovered;
+        let mut by_output: Vec<Vec<NewRecord>> = vec![Vec::new(); outputs.len()];
+        if self.outbox.is_empty() {
+            self.slow_at = Instant::now() + SLOW_ACK;
+        }
         for out in outgoing {
-            let is_it = |end: &tiermesh_store::OutputEnd| end.topic == out.topic && end.partition == out.partition;
-            let Some(at) = self.recovered.outputs.iter().position(is_it) else {
+            let Some(at) = outputs.iter().position(|end| end.partition == out.partition && end.topic == out.topic)
+            else {
                 // A processor that says what it did not announce: its outputs would not be found after a crash.
                 let what = format!("{} does not announce outputs to `{}`", self.service, out.topic);
                 return Err(RunError::Log(LogError::Corrupt(what)));
             };
-            if let Some(said) = self.recovered.said.get(out.topic).filter(|said| out.sequence <= said.sequence) {
-                if out.sequence == said.sequence {
-                    // Caught up: from here on a save is of all that stands in the log.
-                    self.recovered.outputs[at].end = said.end;
+            match said.get(out.topic).filter(|known| out.sequence <= known.sequence) {
+                Some(known) => {
+                    if out.sequence == known.sequence {
+                        // Caught up: from here on a save is of all that stands in the log.
+                        self.outbox.put_known(at, known.end - 1);
+                    }
                 }
-                continue;
+                None => by_output[at].push(out.record),
             }
-            by_output[at].push(out.record);
         }
         for (at, records) in by_output.into_iter().enumerate().filter(|(_, records)| !records.is_empty()) {
-            let end = &self.recovered.outputs[at];
-            self.metrics.said(&end.topic, records.len());
-            let ack: Ack = self.producer.send(&end.topic, end.partition, records).await?;
-            self.sent.push(Box::pin(async move { ack.await.map(|offset| (at, offset)) }));
+            self.metrics.said(&outputs[at].topic, records.len());
+            self.outbox.put(at, &outputs[at].topic, outputs[at].partition, records);
         }
         Ok(())
     }
 
-    fn acknowledge(&mut self, sent: Option<Result<(usize, u64), LogError>>) -> Result<(), RunError> {
-        if let Some(sent) = sent {
-            let (at, offset) = sent?;
-            if let Some(end) = self.recovered.outputs.get_mut(at) {
-                end.end = end.end.max(offset + 1);
-            }
+    /// An entry of the outbox is in the log.
+    fn arrived(&mut self, arrived: &Arrived) {
+        if let Some(end) = self.recovered.outputs.get_mut(arrived.at) {
+            end.end = end.end.max(arrived.offset + 1);
         }
-        Ok(())
+        self.saver.arrived(self.outbox.arrived_so_far(), &self.recovered.outputs);
+        self.slow_at = Instant::now() + SLOW_ACK;
+        self.slow = None;
     }
 
     fn complain(&mut self) {
-        self.flushing = Some(Instant::now() + SLOW_ACK);
-        warn!(
-            service = self.service,
-            partition = self.number,
-            waiting = self.sent.len(),
-            "the log has not acknowledged outputs for {} s; is it reachable?",
-            SLOW_ACK.as_secs()
-        );
+        let now = Instant::now();
+        if self.outbox.is_empty() || self.slow_at > now {
+            return;
+        }
+        self.slow_at = now + SLOW_ACK;
+        let (service, partition, waited) = (self.service, self.number, SLOW_ACK.as_secs());
+        warn!(service, partition, "the log has not acknowledged outputs for {waited} s; is it reachable?");
+        let trouble = format!("{service}: partition {partition}: the log has not acknowledged outputs for {waited} s");
+        self.slow.get_or_insert_with(|| self.health.trouble(trouble));
     }
 
-    /// Packs the state and begins to write it. All outputs are acknowledged.
+    /// Tells of a pause that begins or ends.
+    fn note_pause(&mut self) {
+        if self.unsaved < MOST_UNSAVED {
+            self.paused = None;
+        } else if self.paused.is_none() {
+            let (service, partition, unsaved) = (self.service, self.number, self.unsaved);
+            warn!(service, partition, unsaved, "reading pauses until something is saved; is the database reachable?");
+            let trouble = format!("{service}: partition {partition}: reading pauses: {unsaved} records are unsaved");
+            self.paused = Some(self.health.trouble(trouble));
+        }
+    }
+
+    /// Packs the state and begins to save it.
     fn begin_save(&mut self) {
-        let segment = if self.saver.wants_snapshot() {
-            Segment::Snapshot(self.recovered.engine.snapshot())
-        } else {
-            Segment::Delta(self.recovered.engine.delta())
-        };
-        let position = Position {
-            input_log_id: self.recovered.input.log_id.0.clone(),
-            next_offset: self.recovered.next_offset,
-            outputs: self.recovered.outputs.clone(),
-        };
-        self.saver.begin(position, segment);
+        let began = Instant::now();
+        let state = in_place(|| self.recovered.engine.delta());
+        self.save_cost = began.elapsed();
+        let (input_log_id, next_offset) = (self.recovered.input.log_id.0.clone(), self.recovered.next_offset);
+        let position = Position { input_log_id, next_offset, outputs: Vec::new() };
+        self.saver.begin(state, position, self.outbox.put_so_far());
+        self.saver.arrived(self.outbox.arrived_so_far(), &self.recovered.outputs);
         self.packed_at = now_seconds();
-        self.since_begin = 0;
-        self.last_save = Instant::now();
-        self.flushing = None;
+        self.unpacked = 0;
     }
 
     /// A save was written, if one was.
-    fn saved(&mut self, took: Option<Duration>) {
-        let Some(took) = took else { return };
+    fn saved(&mut self, written: Option<Written>) {
+        let Some(written) = written else { return };
+        self.save_cost += written.compressing;
+        self.unsaved = self.unpacked;
+        self.note_pause();
         // While records keep coming there is always something unsaved: what counts is how old that is.
-        self.metrics.saved(self.number, self.packed_at, took);
-        if self.since_begin == 0 {
+        self.metrics.saved(self.number, self.packed_at, self.save_cost, &written);
+        if self.unpacked == 0 {
             self.standing.unsaved.store(false, Ordering::Relaxed);
         }
     }
 
-    async fn release(mut self) -> Result<(), RunError> {
-        let (service, partition, next_offset) = (self.service, self.number, self.recovered.next_offset);
-        match tokio::time::timeout(RELEASE_WITHIN, self.flush_and_save()).await {
-            Ok(saved) => {
-                saved?;
-                info!(service, partition, next_offset, "partition released");
-            }
-            Err(_) => warn!(service, partition, "partition released unsaved: log or database do not answer"),
-        }
-        Ok(())
+    /// Gives the partition up, in good order: what was said arrives, and state is saved if it may be.
+    fn close(&mut self, save: bool, error: Option<RunError>) {
+        let deadline = Instant::now() + RELEASE_WITHIN;
+        self.closing.get_or_insert(Closing { deadline, save, error });
     }
 
-    async fn flush_and_save(&mut self) -> Result<(), RunError> {
-        let done = self.saver.done().await?;
-        self.saved(done);
-        if self.since_begin > 0 {
-            while let Some(sent) = self.sent.next().await {
-                self.acknowledge(Some(sent))?;
+    fn closed(&self, closing: Closing) -> Result<(), RunError> {
+        let (service, partition, next_offset) = (self.service, self.number, self.recovered.next_offset);
+        match closing.error {
+            Some(error) => Err(error),
+            None => {
+                info!(service, partition, next_offset, "partition released");
+                Ok(())
             }
-            self.begin_save();
-            let done = self.saver.done().await?;
-            self.saved(done);
         }
-        Ok(())
+    }
+
+    fn given_up(&self, closing: Closing) -> Result<(), RunError> {
+        let (service, partition) = (self.service, self.number);
+        warn!(service, partition, "partition released unsaved: log or database do not answer");
+        closing.error.map_or(Ok(()), Err)
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tiermesh_domain::fold::FoldError;
 use tiermesh_event_log::{EventLog, Extent};
-use tiermesh_store::{OutputEnd, SaveStore, StoreError, Tenure};
+use tiermesh_store::{OutputEnd, Position, SaveStore, StoreError, Tenure};
 use tracing::{debug, info};
 
-use crate::{engine::Engine, error::RunError, outgoing::origin_of, service::Processor};
+use crate::{engine::Engine, error::RunError, off_thread::off_thread, outgoing::origin_of, service::Processor};
 
 /// A partition as its new owner finds it.
 pub(crate) struct Recovered<F> {
@@ -18,8 +19,8 @@ pub(crate) struct Recovered<F> {
     pub(crate) outputs: Vec<OutputEnd>,
     /// What of ours stands beyond the save in the log already, by topic: not to be sent again.
     pub(crate) said: BTreeMap<String, Said>,
-    /// Size of the saved snapshot and of the deltas behind it.
-    pub(crate) saved_bytes: (usize, usize),
+    /// How many segments the save has.
+    pub(crate) segments: usize,
 }
 
 /// Outputs of a topic that a former owner sent and didn't save.
@@ -42,30 +43,47 @@ pub(crate) async fn recover<P: Processor>(
         other => RunError::Store(other),
     })?;
     let input = log.extent(processor.input(), partition).await?;
-    let mut engine = Engine::new(service, partition, processor.fold());
     let foreign = |what: String| RunError::ForeignLog { service: service.to_owned(), partition, what };
-    let mut next_offset = 0;
-    let mut noted: Vec<OutputEnd> = Vec::new();
-    let mut saved_bytes = (0, 0);
-    if let Some(save) = save {
-        if save.position.input_log_id != input.log_id.0 {
-            let (found, saved) = (&input.log_id, &save.position.input_log_id);
-            return Err(foreign(format!("topic `{}` has log id {found}, the save {saved}", processor.input())));
+    if let Some(Position { input_log_id, next_offset, .. }) = save.as_ref().map(|save| &save.position) {
+        if *input_log_id != input.log_id.0 {
+            let found = &input.log_id;
+            return Err(foreign(format!("topic `{}` has log id {found}, the save {input_log_id}", processor.input())));
         }
-        if save.position.next_offset > input.end {
-            let (end, next) = (input.end, save.position.next_offset);
-            return Err(foreign(format!("topic `{}` ends at {end}, the save stands at {next}", processor.input())));
+        if *next_offset > input.end {
+            let end = input.end;
+            return Err(foreign(format!(
+                "topic `{}` ends at {end}, the save stands at {next_offset}",
+                processor.input()
+            )));
         }
-        saved_bytes.0 = save.segments.first().map_or(0, Vec::len);
-        saved_bytes.1 = save.segments.iter().skip(1).map(Vec::len).sum();
-        engine.load(&save.segments).map_err(|error| RunError::BadSave {
-            service: service.to_owned(),
-            partition,
-            reason: error.to_string(),
-        })?;
-        next_offset = save.position.next_offset;
-        noted = save.position.outputs;
     }
+    let (position, segments) = save.map(|save| (Some(save.position), save.segments)).unwrap_or_default();
+    let noted = position.as_ref().map(|position| position.outputs.clone()).unwrap_or_default();
+    let (next_offset, count) = (position.map_or(0, |position| position.next_offset), segments.len());
+    let mut engine = Engine::new(service, partition, processor.fold());
+    // Partitions load side by side, on as many cores as there are, while the log is asked for their outputs.
+    let loading = off_thread(move || engine.load(&segments).map(|()| engine));
+    let (engine, ends) = tokio::join!(loading, output_ends(processor, log, partition, noted));
+    let (outputs, said) = ends?;
+    let engine = engine?.map_err(|error| match error {
+        // There is nothing wrong with the save: it is for a later release.
+        FoldError::UnknownLogic { .. } => {
+            RunError::Fold { topic: processor.input().to_owned(), partition, offset: next_offset, error }
+        }
+        error => RunError::BadSave { service: service.to_owned(), partition, reason: error.to_string() },
+    })?;
+    info!(service, partition, epoch = tenure.epoch, next_offset, end = input.end, "partition taken over");
+    Ok(Recovered { tenure, engine, input, next_offset, outputs, said, segments: count })
+}
+
+/// Where the outputs end that the save stands for, and what of ours stands beyond.
+async fn output_ends<P: Processor>(
+    processor: &P,
+    log: &dyn EventLog,
+    partition: u32,
+    noted: Vec<OutputEnd>,
+) -> Result<(Vec<OutputEnd>, BTreeMap<String, Said>), RunError> {
+    let service = processor.service();
     let mut outputs = Vec::new();
     let mut said = BTreeMap::new();
     for (topic, output_partition) in processor.outputs(partition) {
@@ -74,7 +92,8 @@ pub(crate) async fn recover<P: Processor>(
         if let Some(known) = known
             && (known.log_id != extent.log_id.0 || known.end > extent.end)
         {
-            return Err(foreign(format!("output topic `{topic}` was replaced or cut")));
+            let what = format!("output topic `{topic}` was replaced or cut");
+            return Err(RunError::ForeignLog { service: service.to_owned(), partition, what });
         }
         let from = known.map_or(0, |known| known.end).max(extent.start);
         let greatest = tail(log, service, partition, topic, output_partition, from, extent.end).await?;
@@ -91,8 +110,7 @@ pub(crate) async fn recover<P: Processor>(
             end: if greatest.is_some() { from } else { extent.end },
         });
     }
-    info!(service, partition, epoch = tenure.epoch, next_offset, end = input.end, "partition taken over");
-    Ok(Recovered { tenure, engine, input, next_offset, outputs, said, saved_bytes })
+    Ok((outputs, said))
 }
 
 /// The greatest sequence of this service's partition in an output partition, from `from` to `end`.

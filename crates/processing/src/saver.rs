@@ -1,80 +1,98 @@
-//! Saves, written behind: one at a time, repeated while the database is away, given up when another owner took over.
+//! Saves, written behind while folding goes on: one at a time, only once all that its state said is in the log, repeated
+//! while the database is away, given up when another owner took over.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
-use tiermesh_store::{Position, SaveStore, Segment, StoreError, Tenure};
-use tokio::{task::JoinHandle, time::Instant};
+use tiermesh_service_host::Health;
+use tiermesh_store::{OutputEnd, Position, SaveStore, Segment, StoreError, Tenure};
+use tokio::{
+    sync::oneshot,
+    task::{JoinError, JoinHandle},
+    time::Instant,
+};
 use tracing::warn;
 
-/// When deltas have grown to so many times the snapshot, the next save is a snapshot.
-const DELTAS_PER_SNAPSHOT: usize = 2;
+use crate::{engine::PackedState, error::RunError, off_thread::off_thread};
 
 pub(crate) struct Saver {
     store: SaveStore,
     tenure: Tenure,
-    writing: Option<JoinHandle<Result<(), StoreError>>>,
-    began: Instant,
-    snapshot_bytes: usize,
-    delta_bytes: usize,
+    health: Health,
+    writing: Option<Writing>,
+    segments: Segments,
+}
+
+/// A save that isn't written yet.
+struct Writing {
+    /// Told where the outputs end, once all that the state said is there.
+    arrived: Option<oneshot::Sender<Vec<OutputEnd>>>,
+    /// How many entries of the outbox that is.
+    entries: u64,
+    task: JoinHandle<Result<Option<Written>, RunError>>,
+}
+
+/// A save that was written.
+pub(crate) struct Written {
+    /// How long compressing took.
+    pub(crate) compressing: Duration,
+    /// How long writing took.
+    pub(crate) writing: Duration,
+    /// How large its segment is.
+    pub(crate) bytes: usize,
 }
 
 impl Saver {
-    pub(crate) fn new(store: SaveStore, tenure: Tenure, saved_bytes: (usize, usize)) -> Self {
-        Self {
-            store,
-            tenure,
-            writing: None,
-            began: Instant::now(),
-            snapshot_bytes: saved_bytes.0,
-            delta_bytes: saved_bytes.1,
-        }
+    /// For a partition whose save has so many segments.
+    pub(crate) fn new(store: SaveStore, tenure: Tenure, health: Health, segments: usize) -> Self {
+        Self { store, tenure, health, writing: None, segments: Segments { all: segments as u64, of_round: 0 } }
     }
 
-    /// Whether the next segment is to be a snapshot.
-    pub(crate) fn wants_snapshot(&self) -> bool {
-        self.snapshot_bytes == 0 || self.delta_bytes > self.snapshot_bytes * DELTAS_PER_SNAPSHOT
-    }
-
-    /// Whether a save is being written.
+    /// Whether a save isn't written yet.
     pub(crate) fn is_writing(&self) -> bool {
         self.writing.is_some()
     }
 
-    /// Begins to write a save. The one before must be done.
-    pub(crate) fn begin(&mut self, position: Position, segment: Segment) {
-        match &segment {
-            Segment::Snapshot(bytes) => (self.snapshot_bytes, self.delta_bytes) = (bytes.len(), 0),
-            Segment::Delta(bytes) => self.delta_bytes += bytes.len(),
-        }
-        let (store, tenure) = (self.store.clone(), self.tenure.clone());
-        self.began = Instant::now();
-        self.writing = Some(tokio::spawn(async move {
-            let write = || {
-                let (store, tenure) = (store.clone(), tenure.clone());
-                let (position, segment) = (position.clone(), segment.clone());
-                async move { store.write(&tenure, &position, segment).await }
-            };
-            write
-                .retry(backoff())
-                .when(|error| matches!(error, StoreError::Unavailable(_)))
-                .notify(|error, after| {
-                    let (service, partition) = (tenure.processor.as_str(), tenure.partition);
-                    warn!(service, partition, %error, retry_in = ?after, "a save can't be written");
-                })
-                .await
-        }));
+    /// Begins a save of state that was just packed, and that has put so many entries into the outbox. The one before must
+    /// be done. The position's outputs are told later.
+    pub(crate) fn begin(&mut self, state: PackedState, position: Position, entries: u64) {
+        let keep = self.segments.add(state.round_complete);
+        let (store, tenure, health) = (self.store.clone(), self.tenure.clone(), self.health.clone());
+        let (arrived, outputs) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let began = Instant::now();
+            let bytes = off_thread(move || state.compress()).await?;
+            let compressing = began.elapsed();
+            // Nobody is left who would say: the partition was given up.
+            let Ok(outputs) = outputs.await else { return Ok(None) };
+            let (began, size) = (Instant::now(), bytes.len());
+            write(&store, &tenure, &health, &Position { outputs, ..position }, &Segment { bytes, keep }).await?;
+            Ok(Some(Written { compressing, writing: began.elapsed(), bytes: size }))
+        });
+        self.writing = Some(Writing { arrived: Some(arrived), entries, task });
     }
 
-    /// Waits until the save that is being written, if any, is done; how long it took. Cancel-safe.
-    pub(crate) async fn done(&mut self) -> Result<Option<Duration>, StoreError> {
-        let Some(writing) = &mut self.writing else { return Ok(None) };
-        let outcome = writing.await;
-        self.writing = None;
-        match outcome {
-            Ok(result) => result.map(|()| Some(self.began.elapsed())),
-            Err(error) => Err(StoreError::Unavailable(format!("writing a save was cut off: {error}"))),
+    /// So many entries of the outbox are in the log, with which the outputs end there. The save is written once these are
+    /// all that its state said: to be called for each entry, so that the ends are those of the save's own.
+    pub(crate) fn arrived(&mut self, entries: u64, outputs: &[OutputEnd]) {
+        if let Some(writing) = &mut self.writing
+            && entries >= writing.entries
+            && let Some(arrived) = writing.arrived.take()
+        {
+            // Its task is gone already: then its end says so.
+            let _ = arrived.send(outputs.to_vec());
         }
+    }
+
+    /// Waits until the save is written. Not to be called without one. Cancel-safe.
+    ///
+    /// # Errors
+    /// It can't be written: another owner took over, or it was cut off.
+    pub(crate) async fn done(&mut self) -> Result<Option<Written>, RunError> {
+        let Some(writing) = &mut self.writing else { return std::future::pending().await };
+        let outcome = (&mut writing.task).await;
+        self.writing = None;
+        outcome.unwrap_or_else(|error| Err(cut_off(&error)))
     }
 }
 
@@ -82,15 +100,78 @@ impl Saver {
 impl Drop for Saver {
     fn drop(&mut self) {
         if let Some(writing) = self.writing.take() {
-            writing.abort();
+            writing.task.abort();
         }
     }
 }
 
-fn backoff() -> ExponentialBuilder {
+/// How many segments a save has.
+///
+/// In a round of deltas everything is packed once. Until a round is complete its segments stand beside those of the last
+/// complete one; then the others can go.
+#[derive(Debug, Clone, Copy)]
+struct Segments {
+    all: u64,
+    /// Since the last complete round.
+    of_round: u64,
+}
+
+impl Segments {
+    /// Adds one; how many of those before it are needed.
+    fn add(&mut self, round_complete: bool) -> u64 {
+        let keep = if round_complete { self.of_round } else { self.all };
+        self.of_round = if round_complete { 0 } else { self.of_round + 1 };
+        self.all = keep + 1;
+        keep
+    }
+}
+
+/// Writes it, however long the database is away.
+fn write(
+    store: &SaveStore,
+    tenure: &Tenure,
+    health: &Health,
+    position: &Position,
+    segment: &Segment,
+) -> impl Future<Output = Result<(), StoreError>> {
+    let (service, partition) = (tenure.processor.as_str(), tenure.partition);
+    let mut trouble = None;
+    let write = move || store.write(tenure, position, segment.clone());
+    write.retry(backoff(u64::from(partition))).when(|error| matches!(error, StoreError::Unavailable(_))).notify(
+        move |error, after| {
+            warn!(service, partition, %error, retry_in = ?after, "a save can't be written");
+            // Held until it can be, which drops this.
+            drop(trouble.replace(
+                health.trouble(format!("{service}: partition {partition}: a save can't be written: {error}")),
+            ));
+        },
+    )
+}
+
+fn backoff(seed: u64) -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(5))
         .with_jitter()
+        .with_jitter_seed(seed)
         .without_max_times()
+}
+
+fn cut_off(error: &JoinError) -> RunError {
+    RunError::Store(StoreError::Unavailable(format!("writing a save was cut off: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Segments;
+
+    #[test]
+    fn segments_of_the_last_complete_round_stay_until_the_next_is_complete() {
+        let mut segments = Segments { all: 0, of_round: 0 };
+        let complete = [false, false, true, false, true, true, true, false];
+        assert_eq!(complete.map(|complete| segments.add(complete)), [0, 1, 2, 3, 1, 0, 0, 1]);
+        // A new owner begins a round of its own behind what it found.
+        let mut segments = Segments { all: 5, of_round: 0 };
+        assert_eq!([false, false, true].map(|complete| segments.add(complete)), [5, 6, 2]);
+    }
 }

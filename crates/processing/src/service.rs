@@ -14,7 +14,7 @@ use crate::{
     error::RunError,
     metrics::Metrics,
     owned::{OwnedPartitions, RestartPause},
-    partition::{Order, Partition},
+    partition::{Means, Order, Partition},
     recovery::recover,
     trace_spans::Spans,
 };
@@ -73,8 +73,9 @@ pub async fn run_service<P: Processor>(processor: P, context: ServiceContext) ->
                 metrics.restarted();
                 joining = context.health.latch(format!("{service}: starting anew after a failure ({error})"));
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    biased;
                     () = context.stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(wait) => {}
                 }
             }
             Err(error) => {
@@ -114,7 +115,12 @@ async fn membership<P: Processor>(
                             metrics: metrics.clone(),
                             producer: Arc::clone(&producer),
                         };
-                        owned.own(number, |orders| owner.own(assignment, recovering, orders));
+                        let health = context.health.clone();
+                        owned.own(
+                            number,
+                            |orders| owner.own(assignment, recovering, orders),
+                            move |error| health.trouble(format!("{service}: partition {number} stopped: {error}")),
+                        );
                     }
                     // With more instances than partitions there may be none for this one: it is ready, and waits.
                     drop(joining.take());
@@ -157,16 +163,21 @@ impl<P: Processor> Owner<P> {
         let Self { processor, context, metrics, producer } = self;
         let (service, topic, partition) = (processor.service(), processor.input(), assignment.partition);
         let recovered = tokio::select! {
+            biased;
             recovered = recover(&processor, &*context.log, &context.store, partition) => recovered?,
             // Revoked while still loading: there is nothing to save.
             _ = orders.wait_for(|order| *order != Order::Go) => return Ok(()),
         };
-        let reader = assignment.starter.start(recovered.next_offset).await?;
+        let mut reader = assignment.starter.start(recovered.next_offset).await?;
+        // A fold has no use for headers; the runtime has, of what is traced.
+        reader.skip_headers();
         drop(recovering);
         let spans = Spans { system: context.log.system(), service, topic, partition };
-        let owned = Partition::new(spans, metrics.clone(), recovered, producer, context.store.clone());
+        let (health, store) = (context.health.clone(), context.store.clone());
+        let owned = Partition::new(spans, Means { metrics: metrics.clone(), health, producer, store }, recovered);
         let standing = owned.standing();
         let outcome = tokio::select! {
+            biased;
             outcome = owned.run(reader, orders) => outcome,
             never = metrics.watch(&context.log, topic, partition, standing) => match never {},
         };

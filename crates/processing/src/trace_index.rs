@@ -114,15 +114,13 @@ fn halves(number: u128) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use tiermesh_event_log::Header;
     use tiermesh_service_host::telemetry::format;
 
     use super::*;
 
     fn record(customer: &str, number: usize, flags: &str) -> Record {
-        let header = |name: &str, value: String| Header { name: name.to_owned(), value };
         let traceparent = format!("00-{:032x}-{:016x}-{flags}", number + 1, number + 1);
-        let headers = vec![header("ce_id", format!("e-{number}")), header(TRACEPARENT, traceparent)];
+        let headers = [("ce_id", format!("e-{number}")), (TRACEPARENT, traceparent)].into_iter().collect();
         Record { offset: 1, key: customer.to_owned().into(), value: "".into(), headers }
     }
 

@@ -8,7 +8,7 @@ use opentelemetry::{
     global::BoxedSpan,
     trace::{Span, SpanContext, SpanKind, Status},
 };
-use tiermesh_event_log::{Header, Record};
+use tiermesh_event_log::Record;
 use tiermesh_service_host::telemetry::{TRACEPARENT, parse, span_of, traceparent_of};
 
 use crate::outgoing::Outgoing;
@@ -57,7 +57,7 @@ impl Spans {
                 }
             };
             if let Some(value) = traceparent {
-                out.record.headers.push(Header { name: TRACEPARENT.to_owned(), value });
+                out.record.headers.push(TRACEPARENT, &value);
             }
         }
     }

@@ -48,14 +48,11 @@ pub(super) fn unmarked(
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use tiermesh_event_log::Header;
-
     use super::*;
+    use proptest::prelude::*;
 
     fn record(offset: u64, source: &str, id: &str) -> Record {
-        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
-        let headers = vec![header("ce_source", source), header("ce_id", id)];
+        let headers = [("ce_source", source), ("ce_id", id)].into_iter().collect();
         Record { offset, key: "".into(), value: "".into(), headers }
     }
 

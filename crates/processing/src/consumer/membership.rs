@@ -36,8 +36,9 @@ pub(super) async fn consume<C: Consumer>(
                 warn!(consumer = name, topic, %error, retry_in = ?wait, "starting anew from the stored place");
                 consumer.failed(topic, &error);
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    biased;
                     () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(wait) => {}
                 }
             }
             Err(error) => {
@@ -69,10 +70,13 @@ async fn membership<C: Consumer>(
                 Err(error) => break Err(error.into()),
                 Ok(GroupEvent::Assigned(assignments)) => {
                     for assignment in assignments {
-                        let (consumer, log) = (Arc::clone(consumer), Arc::clone(log));
-                        owned.own(assignment.partition, |orders| {
-                            take_partition(consumer, log, topic, assignment, orders)
-                        });
+                        let (taker, log, partition) = (Arc::clone(consumer), Arc::clone(log), assignment.partition);
+                        let consumer = Arc::clone(consumer);
+                        owned.own(
+                            partition,
+                            |orders| take_partition(taker, log, topic, assignment, orders),
+                            move |error| consumer.stopped(topic, partition, error),
+                        );
                     }
                 }
                 Ok(GroupEvent::Revoked { partitions, lost, done }) => {

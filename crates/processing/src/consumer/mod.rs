@@ -9,6 +9,7 @@
 //! - **After a crash** it goes on behind the last transaction that was committed. A batch may then be cut differently.
 //! - **One owner at a time.** Two may overlap for a moment; whoever comes second finds the place moved
 //!   ([`tiermesh_store::StoreError::Overtaken`]), stores nothing and starts anew.
+//! - **A record that can't be read stops its partition** behind the record before it, loudly; the others go on.
 //! - **A log that was replaced or cut, and a number that is missing, stop it loudly**: a person is needed.
 //!
 //! What it has to do: be as good as its transaction. What it does outside of it may happen again.
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::join_all;
 use tiermesh_event_log::{EventLog, LogError, Record};
+use tiermesh_service_host::Trouble;
 use tiermesh_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +58,12 @@ pub trait Consumer: Send + Sync + 'static {
 
     /// Taking the topic failed; it starts anew by itself, and is joined again.
     fn failed(&self, _topic: &str, _error: &RunError) {}
+
+    /// A partition stopped at a record that can't be read; the others go on. What is returned is dropped when the
+    /// partition is given up.
+    fn stopped(&self, _topic: &str, _partition: u32, _error: &RunError) -> Option<Trouble> {
+        None
+    }
 }
 
 /// Records of one partition, in order, and where they lie.
@@ -82,15 +90,6 @@ pub enum ConsumeError {
     /// A record can't be read.
     #[error(transparent)]
     Log(#[from] LogError),
-}
-
-impl From<ConsumeError> for RunError {
-    fn from(error: ConsumeError) -> Self {
-        match error {
-            ConsumeError::Store(error) => Self::Store(error),
-            ConsumeError::Log(error) => Self::Log(error),
-        }
-    }
 }
 
 /// Runs a consumer until it is told to stop. What starting anew from the stored place can mend, it mends that way.

@@ -6,19 +6,19 @@ use opentelemetry::{
     KeyValue, global,
     metrics::{Counter, Gauge},
 };
-use tiermesh_event_log::{Assignment, EventLog, Extent, Record};
+use tiermesh_event_log::{Assignment, EventLog, Extent, LogError, Record};
 use tiermesh_store::Place;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use super::{
-    Batch, Consumer,
+    Batch, ConsumeError, Consumer,
     marks::{Gap, unmarked},
 };
 use crate::{error::RunError, partition::Order};
 
 /// How many records are taken at a time.
-const BATCH: usize = 500;
+const BATCH: usize = 4_000;
 /// How long a batch may go on once the partition is to be given up. Cut off then: its transaction decides.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 /// How often is told how far behind the partition is.
@@ -38,6 +38,7 @@ pub(super) async fn take_partition<C: Consumer>(
         Ok::<_, RunError>((place, log.extent(topic, partition).await?))
     };
     let (place, extent) = tokio::select! {
+        biased;
         begun = beginning => begun?,
         // Revoked while still loading.
         _ = stopped(&mut orders) => return Ok(()),
@@ -128,7 +129,22 @@ impl<C: Consumer> OwnedPartition<C> {
         self.place.as_ref().map_or(self.extent.start, |place| place.next_offset).max(1)
     }
 
+    /// Hands records over. Of a batch with one that can't be read, those before it are taken all the same.
     async fn take(&mut self, records: Vec<Record>) -> Result<(), RunError> {
+        let before = self.place.clone();
+        match self.take_at_once(records.clone()).await {
+            Err(RunError::Unreadable { .. }) if records.len() > 1 => {
+                self.place = before;
+                for record in records {
+                    self.take_at_once(vec![record]).await?;
+                }
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn take_at_once(&mut self, records: Vec<Record>) -> Result<(), RunError> {
         let Some(last) = records.last() else { return Ok(()) };
         let mut after = self.place.clone().unwrap_or_default();
         after.log_id.clone_from(&self.extent.log_id.0);
@@ -143,9 +159,23 @@ impl<C: Consumer> OwnedPartition<C> {
             after: after.clone(),
             records,
         };
-        self.consumer.take(batch).await?;
+        self.consumer.take(batch).await.map_err(|error| self.failure(error))?;
         self.place = Some(after);
         Ok(())
+    }
+
+    fn failure(&self, error: ConsumeError) -> RunError {
+        match error {
+            ConsumeError::Store(error) => RunError::Store(error),
+            // Nothing was stored: it was the reading of a record that failed.
+            ConsumeError::Log(error @ LogError::Corrupt(_)) => RunError::Unreadable {
+                consumer: self.consumer.name().to_owned(),
+                topic: self.topic.to_owned(),
+                partition: self.partition,
+                error,
+            },
+            ConsumeError::Log(error) => RunError::Log(error),
+        }
     }
 
     fn gap(&self, gap: Gap) -> RunError {

@@ -7,8 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tiermesh_event_log::{EventLog, Header, NewRecord, memory::MemoryLog, topics};
+use bytes::Bytes;
+use tiermesh_event_log::{EventLog, LogError, NewRecord, memory::MemoryLog, topics};
 use tiermesh_processing::{Batch, ConsumeError, Consumer, Place, RunError, run_consumer};
+use tiermesh_service_host::{Health, Trouble};
 use tiermesh_store::StoreError;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,11 +41,14 @@ struct Database {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Diary(Arc<Mutex<Database>>);
+struct Diary {
+    database: Arc<Mutex<Database>>,
+    health: Health,
+}
 
 impl Diary {
     fn database(&self) -> std::sync::MutexGuard<'_, Database> {
-        self.0.lock().unwrap()
+        self.database.lock().unwrap()
     }
 
     fn taken(&self, topic: &str, partition: u32) -> Vec<String> {
@@ -80,6 +85,9 @@ impl Consumer for Diary {
     }
 
     async fn take(&self, batch: Batch) -> Result<(), ConsumeError> {
+        if let Some(garbage) = batch.records.iter().find(|record| record.value.starts_with(b"\xff")) {
+            return Err(LogError::Corrupt(format!("offset {}", garbage.offset)).into());
+        }
         let fault = self.database().faults.pop_front();
         if !matches!(fault, Some(Fault::BeforeCommit | Fault::NeverAnswers { stored: false })) {
             self.commit(batch)?;
@@ -97,6 +105,10 @@ impl Consumer for Diary {
 
     fn failed(&self, topic: &str, error: &RunError) {
         self.database().told.push(format!("{topic}: {error}"));
+    }
+
+    fn stopped(&self, _topic: &str, _partition: u32, error: &RunError) -> Option<Trouble> {
+        Some(self.health.trouble(error.to_string()))
     }
 }
 
@@ -128,8 +140,7 @@ fn log(partitions: u32) -> MemoryLog {
 }
 
 fn record(source: &str, id: &str) -> NewRecord {
-    let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
-    let headers = vec![header("ce_source", source), header("ce_id", id)];
+    let headers = [("ce_source", source), ("ce_id", id)].into_iter().collect();
     NewRecord { key: "".into(), value: "".into(), headers }
 }
 
@@ -240,6 +251,25 @@ async fn what_a_deposed_owner_said_again_is_taken_once() {
     let place = diary.database().places[&(CHANGES.to_owned(), 0)].clone();
     assert_eq!(place.marks, BTreeMap::from([("scoring/0".to_owned(), 14)]));
     assert_eq!(place.next_offset, log.extent(CHANGES, 0).await.unwrap().end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_stops_its_partition_behind_the_one_before_and_the_others_go_on() {
+    let (diary, log) = (Diary::default(), log(2));
+    say(&log, CHANGES, 1, 1..=10).await;
+    let garbage = NewRecord { value: Bytes::from_static(b"\xff"), ..NewRecord::default() };
+    let producer = log.producer("a test").await.unwrap();
+    producer.send(CHANGES, 1, vec![garbage]).await.unwrap().await.unwrap();
+    say(&log, CHANGES, 1, 11..=12).await;
+    let life = Life::begin(&diary, &log);
+    until("partition 1 stops", || !diary.health.troubles().is_empty()).await;
+    let trouble = diary.health.troubles().remove(0);
+    assert_eq!(trouble, "diary: topic `tier.changes`, partition 1: corrupt log: offset 11");
+    assert_eq!(diary.taken(CHANGES, 1).len(), 10);
+    say(&log, CHANGES, 0, 1..=3).await;
+    until_taken(&diary, CHANGES, 0, 3).await;
+    life.stop().await;
+    assert_eq!(diary.taken(CHANGES, 1).len(), 10);
 }
 
 #[tokio::test(start_paused = true)]

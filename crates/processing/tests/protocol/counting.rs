@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use tiermesh_domain::fold::{Effect, Fold, FoldError};
+use tiermesh_domain::fold::{Effect, Fold, FoldError, Packed};
 use tiermesh_event_log::{
-    NewRecord,
+    Headers, NewRecord,
     topics::{CHURN_SIGNALS, CUSTOMER_EVENTS, TIER_CHANGES},
 };
 use tiermesh_processing::Processor;
@@ -31,7 +31,7 @@ pub(crate) struct Word {
 
 impl Word {
     pub(crate) fn record(&self) -> NewRecord {
-        NewRecord { key: self.key.clone().into(), value: self.encode_to_vec().into(), headers: Vec::new() }
+        NewRecord { key: self.key.clone().into(), value: self.encode_to_vec().into(), headers: Headers::new() }
     }
 }
 
@@ -49,10 +49,12 @@ pub(crate) fn words(numbers: std::ops::Range<u64>) -> Vec<NewRecord> {
 pub(crate) struct Counts {
     counts: BTreeMap<String, u64>,
     changed: BTreeSet<String>,
+    /// In this round.
+    packed: BTreeSet<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Packed {
+struct Saved {
     #[prost(message, repeated, tag = "1")]
     counts: Vec<Count>,
 }
@@ -68,7 +70,7 @@ struct Count {
 impl Counts {
     fn pack(&self, keys: &BTreeSet<String>) -> Vec<u8> {
         let count = |key: &String| Count { key: key.clone(), count: self.counts[key] };
-        Packed { counts: keys.iter().map(count).collect() }.encode_to_vec()
+        Saved { counts: keys.iter().map(count).collect() }.encode_to_vec()
     }
 }
 
@@ -101,18 +103,29 @@ impl Fold for Counts {
 
     fn snapshot(&mut self) -> Vec<u8> {
         self.changed.clear();
+        self.packed.clear();
         self.pack(&self.counts.keys().cloned().collect())
     }
 
-    fn delta(&mut self) -> Vec<u8> {
-        let changed = std::mem::take(&mut self.changed);
-        self.pack(&changed)
+    /// What changed, and the next that wasn't packed in this round.
+    fn delta(&mut self) -> Packed {
+        let mut keys = std::mem::take(&mut self.changed);
+        self.packed.extend(keys.iter().cloned());
+        if let Some(key) = self.counts.keys().find(|key| !self.packed.contains(*key)) {
+            self.packed.insert(key.clone());
+            keys.insert(key.clone());
+        }
+        let round_complete = self.counts.keys().all(|key| self.packed.contains(key));
+        if round_complete {
+            self.packed.clear();
+        }
+        Packed { bytes: self.pack(&keys), round_complete }
     }
 
     fn load(&mut self, segments: &[Vec<u8>]) -> Result<(), FoldError> {
         for segment in segments {
-            let packed = Packed::decode(segment.as_slice()).map_err(|error| FoldError::Corrupt(error.to_string()))?;
-            self.counts.extend(packed.counts.into_iter().map(|known| (known.key, known.count)));
+            let saved = Saved::decode(segment.as_slice()).map_err(|error| FoldError::Corrupt(error.to_string()))?;
+            self.counts.extend(saved.counts.into_iter().map(|known| (known.key, known.count)));
         }
         Ok(())
     }

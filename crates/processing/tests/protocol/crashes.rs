@@ -172,8 +172,9 @@ fn what_others_said_is_not_taken_for_ones_own() {
         life.append(1, words(0..30)).await;
         let from_elsewhere = stage.expected(COUNTS, 1);
         let mut of_another = stage.expected(COUNTS, 0);
-        for header in of_another.iter_mut().flat_map(|record| &mut record.headers) {
-            header.value = header.value.replace(SERVICE, "another");
+        for record in &mut of_another {
+            let headers = record.headers.iter().map(|(name, value)| (name, value.replace(SERVICE, "another")));
+            record.headers = headers.collect();
         }
         let before = from_elsewhere.len() + of_another.len();
         life.append_to(COUNTS, 0, from_elsewhere).await;

@@ -22,7 +22,7 @@ fn a_deposed_owner_starts_anew_from_its_successors_save() {
         let (tenure, _) = life.store.acquire(SERVICE, 0).await.unwrap();
         assert_eq!(tenure.epoch, before.epoch + 1);
         let theirs = Position { next_offset: 16, ..before.position };
-        life.store.write(&tenure, &theirs, Segment::Snapshot(engine.snapshot())).await.unwrap();
+        life.store.write(&tenure, &theirs, Segment { bytes: engine.snapshot(), keep: 0 }).await.unwrap();
 
         life.append(0, words(15..30)).await;
         let deposed = async || {

@@ -52,7 +52,7 @@ fn an_input_that_was_cut_behind_the_save_is_refused() {
         let (tenure, save) = life.store.acquire(SERVICE, 0).await.unwrap();
         // As if ten more records had been there when it was saved.
         let position = Position { next_offset: 21, ..save.unwrap().position };
-        life.store.write(&tenure, &position, Segment::Snapshot(engine.snapshot())).await.unwrap();
+        life.store.write(&tenure, &position, Segment { bytes: engine.snapshot(), keep: 0 }).await.unwrap();
     });
     let said = refused(&stage);
     for part in [INPUT, "ends at 11", "stands at 21"] {
@@ -82,7 +82,7 @@ fn an_output_that_was_cut_behind_the_save_is_refused() {
         for output in &mut position.outputs {
             output.end += 5;
         }
-        life.store.write(&tenure, &position, Segment::Snapshot(engine.snapshot())).await.unwrap();
+        life.store.write(&tenure, &position, Segment { bytes: engine.snapshot(), keep: 0 }).await.unwrap();
     });
     assert!(refused(&stage).contains(COUNTS));
 }

@@ -12,6 +12,7 @@ mod gate;
 mod hand_over;
 mod measuring;
 mod numbering;
+mod pausing;
 mod readiness;
 mod stage;
 mod traces;

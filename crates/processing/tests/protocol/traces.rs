@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use opentelemetry::{global, trace::SpanContext};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use tiermesh_event_log::{Header, NewRecord, Record};
+use tiermesh_event_log::{NewRecord, Record};
 use tiermesh_service_host::telemetry::{Sampling, TRACEPARENT, format, parse};
 
 use crate::{
@@ -37,9 +37,10 @@ fn trace(number: u128, flags: &str) -> SpanContext {
 /// A word by that name, of that trace.
 fn traced(word: &Word, id: &str, trace: Option<&SpanContext>) -> NewRecord {
     let mut record = word.record();
-    let header = |name: &str, value: String| Header { name: name.to_owned(), value };
-    record.headers.push(header("ce_id", id.to_owned()));
-    record.headers.extend(trace.map(|trace| header(TRACEPARENT, format(trace))));
+    record.headers.push("ce_id", id);
+    if let Some(trace) = trace {
+        record.headers.push(TRACEPARENT, &format(trace));
+    }
     record
 }
 
@@ -173,7 +174,7 @@ fn a_trace_changes_nothing_of_what_is_said() {
         records.push(reminder("key", &["e-1"], trace.as_ref()));
         stage.life(async |life| say(&stage, life, records).await);
         let untraced = |record: Record| {
-            let headers = record.headers.into_iter().filter(|header| header.name != TRACEPARENT).collect();
+            let headers = record.headers.iter().filter(|(name, _)| *name != TRACEPARENT).collect();
             NewRecord { key: record.key, value: record.value, headers }
         };
         [COUNTS, THIRDS].map(|topic| stage.records(topic, 0).into_iter().map(untraced).collect::<Vec<_>>())

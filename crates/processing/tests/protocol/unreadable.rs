@@ -1,4 +1,5 @@
-//! What can't be folded stops the service, naming the record; trying again would not help.
+//! What can't be read stops its partition, and what only a later release can fold stops the service, both naming the
+//! record; trying again would not help.
 
 use std::sync::Arc;
 
@@ -13,28 +14,30 @@ use tiermesh_processing::{Processor, RunError};
 use tiermesh_proto::v1::{Control, ControlCopy, CustomerEvent, LogicActivated, control, customer_event::Event};
 
 use crate::{
-    counting::{COUNTS, INPUT, words},
+    counting::{COUNTS, words},
     stage::Stage,
 };
 
 #[test]
-fn a_corrupt_record_stops_the_service_by_name() {
+fn a_corrupt_record_stops_its_partition_by_name_and_the_others_go_on() {
     let stage = Stage::new(2);
     stage.life(async |life| {
+        // In one batch with those before and behind it.
         life.append(1, words(0..3)).await;
-        let service = life.serve();
-        life.until_saved_to(1, 4).await;
         life.append(1, vec![NewRecord { value: Bytes::from_static(b"\xffno word"), ..NewRecord::default() }]).await;
         life.append(1, words(3..6)).await;
-        let error = service.failure(life).await;
-        let text = error.to_string();
-        let RunError::Fold { topic, partition, offset, error: FoldError::Corrupt(_) } = error else {
-            panic!("{error:?}");
-        };
-        assert_eq!((topic.as_str(), partition, offset), (INPUT, 1, 4));
-        assert!(text.contains("topic `customer.events`, partition 1, offset 4"), "{text}");
-        assert_eq!(life.saved_to(1).await, 4, "nothing is saved beyond it");
+        let service = life.serve();
+        life.until("partition 1 stops", async || !life.health.troubles().is_empty()).await;
+        let trouble = life.health.troubles().remove(0);
+        assert!(trouble.contains("topic `customer.events`, partition 1, offset 4: corrupt"), "{trouble}");
+        assert_eq!(life.saved_to(1).await, 4, "what stands before it is saved, and nothing beyond it");
         assert_eq!(stage.records(COUNTS, 1).len(), 4, "three words, one of them with an echo");
+
+        life.append(0, words(0..3)).await;
+        life.until_saved_to(0, 4).await;
+        assert_eq!((life.health.waiting(), life.health.troubles()), (vec![], vec![trouble]));
+        service.stop(life).await;
+        assert_eq!(life.health.troubles(), [""; 0]);
     });
 }
 
