@@ -8,9 +8,11 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use self::settings::Behind;
 use crate::container;
 use crate::guardian::{Guardian, Recipe};
 use crate::ports::free_port;
+use crate::proxy::Proxy;
 
 /// Bootstrap servers of the Kafka that all tests of this process share. Topics must have names of their own.
 ///
@@ -45,6 +47,20 @@ impl KafkaServer {
         Self::try_start().unwrap_or_else(|reasons| panic!("{reasons}"))
     }
 
+    /// Starts an empty one with a second listener, which clients reach by the proxy alone: whoever connects there is
+    /// told the proxy's port as the broker's.
+    ///
+    /// # Panics
+    /// If there is none to be had; the text says what was tried.
+    #[must_use]
+    pub fn start_behind_proxy() -> (Self, Proxy) {
+        let port = free_port();
+        let proxy = Proxy::to(port);
+        let behind = Behind { port, advertised: proxy.port() };
+        let server = Self::try_start_with(Some(behind)).unwrap_or_else(|reasons| panic!("{reasons}"));
+        (server, proxy)
+    }
+
     /// Its bootstrap servers.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
@@ -65,9 +81,13 @@ impl KafkaServer {
     }
 
     fn try_start() -> Result<Self, String> {
-        let in_container = Self::in_container();
+        Self::try_start_with(None)
+    }
+
+    fn try_start_with(behind: Option<Behind>) -> Result<Self, String> {
+        let in_container = Self::in_container(behind);
         in_container.or_else(|container| {
-            Self::from_jars().map_err(|jars| {
+            Self::from_jars(behind).map_err(|jars| {
                 format!(
                     "no Kafka for the tests.\n- environment: TIERMESH_TEST_KAFKA (bootstrap servers) is not used here or \
                      not set\n- container: {container}\n- JDK and Maven: {jars}\nAny one of these is enough."
@@ -76,21 +96,23 @@ impl KafkaServer {
         })
     }
 
-    fn in_container() -> Result<Self, String> {
+    fn in_container(behind: Option<Behind>) -> Result<Self, String> {
         let engine = container::engine().ok_or("neither docker nor podman works here")?;
         let (port, home) = (free_port(), home()?);
-        let environment = settings::environment(port);
+        let environment = settings::environment(port, behind);
         std::fs::write(home.path().join("environment"), environment).map_err(|error| error.to_string())?;
-        const CREATE: &str = r#"exec "$ENGINE" create --name "$NAME" --publish "127.0.0.1:$PORT:$PORT" --env-file "$DIR/environment" "$IMAGE""#;
+        const CREATE: &str = r#"exec "$ENGINE" create --name "$NAME" --publish "127.0.0.1:$PORT:$PORT" --publish "127.0.0.1:$BEHIND:$BEHIND" --env-file "$DIR/environment" "$IMAGE""#;
         let image = format!("docker.io/apache/kafka:{}", jars::version());
-        let env = vec![("PORT", port.to_string().into()), ("IMAGE", image.into())];
+        let behind = behind.map_or_else(free_port, |behind| behind.port);
+        let env =
+            vec![("PORT", port.to_string().into()), ("BEHIND", behind.to_string().into()), ("IMAGE", image.into())];
         Self::run(home, container::recipe(engine, CREATE, env), port)
     }
 
-    fn from_jars() -> Result<Self, String> {
+    fn from_jars(behind: Option<Behind>) -> Result<Self, String> {
         let (java, jars) = jars::ready()?;
         let (port, home) = (free_port(), home()?);
-        let properties = settings::properties(port, free_port(), &home.path().join("data"));
+        let properties = settings::properties(port, free_port(), behind, &home.path().join("data"));
         std::fs::write(home.path().join("server.properties"), properties).map_err(|error| error.to_string())?;
         let recipe = Recipe {
             prepare: r#"exec "$JAVA" $OPTIONS "-Djava.io.tmpdir=$DIR" -cp "$JARS/*" kafka.tools.StorageTool format -t "$CLUSTER" -c "$DIR/server.properties""#,

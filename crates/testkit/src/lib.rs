@@ -11,6 +11,8 @@
 //!
 //! [`browser()`] is a Chromium of a test's own: the machine's, installed likewise.
 //!
+//! [`Proxy`] is a line to a server that can be slowed and cut, [`SmallDisk`] a disk that can be filled.
+//!
 //! If all that fails the test panics and says what was tried. All functions block, inside a tokio runtime or not.
 #![forbid(unsafe_code)]
 #![allow(
@@ -22,15 +24,20 @@
 
 mod browser;
 mod container;
+mod disk;
 mod guardian;
 mod kafka;
 mod ports;
 mod postgres;
 mod programs;
+mod proxy;
+pub mod simulation;
 mod wait;
 
 pub use browser::{Browser, browser};
+pub use disk::SmallDisk;
 pub use kafka::{KafkaServer, kafka};
 pub use ports::free_port;
 pub use postgres::{PostgresServer, postgres};
+pub use proxy::{Line, Proxy};
 pub use wait::wait_for;

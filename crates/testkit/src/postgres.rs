@@ -34,6 +34,7 @@ pub fn postgres() -> String {
 /// A PostgreSQL of a test's own. Dropped, it is gone with its data.
 pub struct PostgresServer {
     url: String,
+    port: u16,
     guardian: Guardian,
 }
 
@@ -45,6 +46,29 @@ impl PostgresServer {
     #[must_use]
     pub fn start() -> Self {
         Self::try_start().unwrap_or_else(|reasons| panic!("{reasons}"))
+    }
+
+    /// Starts an empty one that keeps its data in a new directory below `place`: this machine's, since a container
+    /// couldn't have it there.
+    ///
+    /// # Panics
+    /// If there is none to be had; the text says what was tried.
+    #[must_use]
+    pub fn start_at(place: &Path) -> Self {
+        let data = place.join("postgres");
+        Self::from_binaries(Some(&data)).unwrap_or_else(|reason| panic!("no PostgreSQL for the tests: {reason}"))
+    }
+
+    /// Its port on the loopback address.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it takes queries.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        database::answers(&self.url).is_ok()
     }
 
     /// The URL of a new, empty database in it.
@@ -72,7 +96,7 @@ impl PostgresServer {
     fn try_start() -> Result<Self, String> {
         let in_container = Self::in_container();
         in_container.or_else(|container| {
-            Self::from_binaries().map_err(|binaries| {
+            Self::from_binaries(None).map_err(|binaries| {
                 format!(
                     "no PostgreSQL for the tests.\n- environment: TIERMESH_TEST_POSTGRES (a URL with the right to create \
                      databases) is not used here or not set\n- container: {container}\n- binaries of this machine: \
@@ -91,10 +115,13 @@ impl PostgresServer {
         Self::run(home, container::recipe(engine, CREATE, env), port, &password)
     }
 
-    fn from_binaries() -> Result<Self, String> {
+    fn from_binaries(data: Option<&Path>) -> Result<Self, String> {
         let bin = binaries::ready()?;
         let port = free_port();
         let (home, password) = home()?;
+        // Somebody else's place may be small: by default the log of changes alone may take a GiB.
+        let options = if data.is_some() { "-c max_wal_size=96MB" } else { "" };
+        let data = data.map_or_else(|| home.path().join("data"), Path::to_owned);
         let user = if programs::is_root() {
             let user = programs::user(&["postgres", "nobody"]);
             Some(user.ok_or("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`")?)
@@ -103,12 +130,17 @@ impl PostgresServer {
         };
         let recipe = Recipe {
             // Only the empty cluster is not synced; the server does what one in production does.
-            prepare: r#"exec "$BIN/initdb" -D "$DIR/data" --no-sync --username=tiermesh --pwfile="$DIR/password" --auth=scram-sha-256 --encoding=UTF8 --locale=C"#,
-            serve: r#"exec "$BIN/postgres" -D "$DIR/data" -p "$PORT" -h 127.0.0.1 -k "$DIR" -c max_connections=300"#,
+            prepare: r#"exec "$BIN/initdb" -D "$DATA" --no-sync --username=tiermesh --pwfile="$DIR/password" --auth=scram-sha-256 --encoding=UTF8 --locale=C"#,
+            serve: r#"exec "$BIN/postgres" -D "$DATA" -p "$PORT" -h 127.0.0.1 -k "$DIR" -c max_connections=300 $OPTIONS"#,
             // Immediate shutdown: what a crash leaves, but no processes and no shared memory.
             stop: r#"kill -QUIT "$1""#,
             clean: "",
-            env: vec![("BIN", bin.into()), ("PORT", port.to_string().into())],
+            env: vec![
+                ("BIN", bin.into()),
+                ("DATA", data.into()),
+                ("PORT", port.to_string().into()),
+                ("OPTIONS", options.into()),
+            ],
             user,
         };
         Self::run(home, recipe, port, &password)
@@ -118,7 +150,7 @@ impl PostgresServer {
         let url = format!("postgres://tiermesh:{password}@127.0.0.1:{port}/postgres");
         let probed = url.clone();
         let guardian = Guardian::start(home, recipe, Box::new(move || database::answers(&probed)))?;
-        Ok(Self { url, guardian })
+        Ok(Self { url, port, guardian })
     }
 }
 

@@ -1,12 +1,12 @@
 //! The servers answer, can be stopped and started again, and don't outlive the process that holds them.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tiermesh_testkit::{KafkaServer, PostgresServer, free_port, kafka, postgres, wait_for};
+use tiermesh_testkit::{KafkaServer, Line, PostgresServer, SmallDisk, free_port, kafka, postgres, wait_for};
 
 fn listens(address: &str) -> bool {
     TcpStream::connect(address.parse::<SocketAddr>().unwrap()).is_ok()
@@ -110,4 +110,39 @@ fn a_free_port_can_be_bound() {
 #[should_panic(expected = "in vain for: the end of time")]
 fn waiting_in_vain_says_for_what() {
     wait_for("the end of time", Duration::from_millis(50), || false);
+}
+
+#[test]
+fn a_proxied_kafka_is_reached_by_the_proxy_as_long_as_its_line_is_open() {
+    let (server, proxy) = KafkaServer::start_behind_proxy();
+    assert!(listens(server.bootstrap()));
+    let mut connection = TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
+    let mut asks = || {
+        // Length; ApiVersions (18), version 0; correlation id 1; no client id.
+        connection.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff])?;
+        let mut length = [0; 4];
+        connection.read_exact(&mut length)?;
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        connection.read_exact(&mut answer)
+    };
+    asks().unwrap();
+    proxy.set(Line::Slow(Duration::from_millis(1)));
+    asks().unwrap();
+    proxy.interrupt();
+    assert!(asks().is_err(), "the connection went on though it was cut");
+}
+
+#[test]
+fn a_small_disk_is_full_until_it_is_freed() {
+    let disk = match SmallDisk::mount(2) {
+        Ok(disk) => disk,
+        Err(reason) => return eprintln!("NOT TESTED, small disks: {reason}"),
+    };
+    let write = || std::fs::write(disk.path().join("file"), [0; 100_000]);
+    write().unwrap();
+    std::fs::remove_file(disk.path().join("file")).unwrap();
+    disk.fill();
+    assert_eq!(write().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    disk.free();
+    write().unwrap();
 }
