@@ -91,6 +91,22 @@ pub enum Denial {
         /// What is in force.
         active: u32,
     },
+    /// This release can't fold so.
+    #[error("logic {sent} is not known to this release, which knows {known:?}; roll out a release that knows it first")]
+    UnknownLogic {
+        /// What was asked for.
+        sent: u32,
+        /// What there is.
+        known: &'static [u32],
+    },
+    /// What is folded so can't be folded as before again.
+    #[error("logic {active} is in force, and logic {sent} is below it: there is no way back")]
+    OldLogic {
+        /// What was asked for.
+        sent: u32,
+        /// What is in force.
+        active: u32,
+    },
     /// The name belongs to a document of another kind.
     #[error("the name `{0}` belongs to an active document of another kind; choose another")]
     NameTaken(String),
@@ -202,9 +218,13 @@ impl Denial {
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::SessionOpen(_) | Self::SessionBusy | Self::Live | Self::OldVersion { .. } | Self::NameTaken(_) => {
-                StatusCode::CONFLICT
-            }
+            Self::SessionOpen(_)
+            | Self::SessionBusy
+            | Self::Live
+            | Self::OldVersion { .. }
+            | Self::UnknownLogic { .. }
+            | Self::OldLogic { .. }
+            | Self::NameTaken(_) => StatusCode::CONFLICT,
             Self::NoSession | Self::NoSuchLetter(_) | Self::NoSuchPath { .. } => StatusCode::NOT_FOUND,
             Self::TooLarge(_) | Self::LargerThanBurst { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -235,6 +255,8 @@ impl Denial {
             Self::Event(_) => "event",
             Self::Policy(_) => "policy",
             Self::OldVersion { .. } => "old-version",
+            Self::UnknownLogic { .. } => "unknown-logic",
+            Self::OldLogic { .. } => "old-logic",
             Self::NameTaken(_) => "name-taken",
             Self::BadRequest(_) => "bad-request",
             Self::TooSlow(_) => "too-slow",

@@ -19,6 +19,7 @@ mod inbound;
 mod keys;
 mod limits;
 mod live;
+mod logic;
 mod metrics;
 mod policies;
 mod routes;
@@ -27,6 +28,7 @@ mod settings;
 mod trace;
 
 pub use answer::Denial;
+pub use appending::{control_copy, fact_record, tick_record};
 pub use clock::Clock;
 pub use inbound::{Inbound, InboundError};
 pub use keys::{KeyError, NewKey, Scope};

@@ -21,9 +21,9 @@ use crate::{
 /// How long an answer waits for the copies; they come anyway.
 const COPY_LIMIT: Duration = Duration::from_secs(5);
 
-/// Activates policies, one at a time: each has to be above the one before.
+/// Activates policies and logic, one at a time: each has to be above the one before.
 pub(crate) struct Activation {
-    outlet: Mutex<Outlet>,
+    pub(crate) outlet: Mutex<Outlet>,
 }
 
 /// What became of a policy.
@@ -70,7 +70,18 @@ impl Service {
                 }
             }
         }
-        let number = self.append(&outlet, &sent.name, record_of(&document, text)).await?;
+        self.put_in_force(&outlet, &sent.name, record_of(&document, text)).await?;
+        Ok(Activated { name: sent.name, version: sent.version, changed: true })
+    }
+
+    /// Appends to `control` what was compared with what is in force, and waits for its copies.
+    pub(crate) async fn put_in_force(
+        &self,
+        outlet: &Outlet,
+        key: &str,
+        control: control::Control,
+    ) -> Result<(), Denial> {
+        let number = self.append(outlet, key, control).await?;
         // The next activation is compared with this one.
         let mut view = self.view.clone();
         let seen = view.wait_for(|view| view.next_offset > number).await.map(drop);
@@ -78,7 +89,7 @@ impl Service {
         if let Some(holding) = self.holder.holding() {
             let _ = tokio::time::timeout(COPY_LIMIT, holding.copied(number)).await;
         }
-        Ok(Activated { name: sent.name, version: sent.version, changed: true })
+        Ok(())
     }
 
     async fn append(&self, outlet: &Outlet, key: &str, control: control::Control) -> Result<u64, Denial> {

@@ -18,12 +18,13 @@ use crate::{
     grpc, history,
     keys::require_operate,
     live::post_live,
+    logic::{get_logic, post_logic},
     policies::{get_policies, post_policy},
     service::Service,
 };
 
 /// What there is, for who asked for something else.
-const KNOWN: &str = "POST /v1/events, GET and POST /v1/policies, POST /v1/live, POST /v1/dead-letters, \
+const KNOWN: &str = "POST /v1/events, GET and POST /v1/policies, GET and POST /v1/logic, POST /v1/live, POST /v1/dead-letters, \
     POST /v1/dead-letters/{id}/resolve, POST /v1/dead-letters/{id}/dismiss, POST /v1/history, \
     POST /v1/history/{session}/events, POST /v1/history/{session}/end, \
     POST /v1/history/{session}/leave, GET /healthz, GET /readyz, \
@@ -33,6 +34,7 @@ const KNOWN: &str = "POST /v1/events, GET and POST /v1/policies, POST /v1/live, 
 pub(crate) fn router(service: &Arc<Service>, health: &Health) -> Router {
     let operate = Router::new()
         .route("/v1/policies", post(post_policy).get(get_policies))
+        .route("/v1/logic", post(post_logic).get(get_logic))
         .route("/v1/live", post(post_live))
         .route("/v1/dead-letters/{id}/resolve", post(dead_letters::resolve))
         .route("/v1/dead-letters/{id}/dismiss", post(dead_letters::dismiss))

@@ -85,7 +85,13 @@ impl Ingest {
         };
         let admission = Admission::new(settings.most_requests, settings.most_bytes);
         let rates = RateLimits::new(settings.rate_limit);
-        let context = Context { log: Arc::clone(&log), store, clock: clock.clone(), settings: settings.clone() };
+        let context = Context {
+            log: Arc::clone(&log),
+            store,
+            clock: clock.clone(),
+            settings: settings.clone(),
+            health: health.clone(),
+        };
         let (keeper, holder) = Keeper::new(context);
         let stop = CancellationToken::new();
         let keeper = tokio::spawn(keeper.run(stop.clone()));

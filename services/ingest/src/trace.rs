@@ -7,8 +7,8 @@ use opentelemetry::{
     global::BoxedSpan,
     trace::{SpanKind, TraceContextExt},
 };
-use tiermesh_event_log::{Header, NewRecord, topics::CUSTOMER_EVENTS};
-use tiermesh_service_host::telemetry::{TRACEPARENT, format, is_sampled, parse, span_of, traceparent_of};
+use tiermesh_event_log::{NewRecord, topics::CUSTOMER_EVENTS};
+use tiermesh_service_host::telemetry::{format, is_sampled, parse, span_of, traceparent_of};
 
 /// Most events of one request that are traced: each leads to spans in every service that folds it.
 const MOST_TRACED: usize = 1_000;
@@ -73,13 +73,9 @@ pub(crate) fn current() -> Option<String> {
     })
 }
 
-/// The header with which a record carries a trace on.
-pub(crate) fn header(traceparent: &str) -> Header {
-    Header { name: TRACEPARENT.to_owned(), value: traceparent.to_owned() }
-}
-
 fn mark(records: &mut [NewRecord], traceparent: &str) {
-    records.iter_mut().for_each(|record| record.headers.push(header(traceparent)));
+    let is_recorded = is_sampled(traceparent);
+    records.iter_mut().for_each(|record| record.carry_trace(traceparent, is_recorded));
 }
 
 fn name() -> String {
@@ -97,6 +93,8 @@ fn sending(system: &'static str) -> Vec<KeyValue> {
 
 #[cfg(test)]
 mod tests {
+    use tiermesh_service_host::telemetry::TRACEPARENT;
+
     use super::*;
 
     const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -106,7 +104,7 @@ mod tests {
     fn marked(trace: &Trace, count: usize) -> usize {
         let mut records = vec![NewRecord::default(); count];
         drop(trace.send("test", 0, &mut records));
-        records.iter().filter(|record| record.headers.iter().any(|header| header.name == TRACEPARENT)).count()
+        records.iter().filter(|record| record.headers.get(TRACEPARENT).is_some()).count()
     }
 
     #[test]

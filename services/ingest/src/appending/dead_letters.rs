@@ -154,7 +154,9 @@ impl DeadLetters {
             }
         };
         let mut record = dead_letter_record(&id, &letter, &event.headers);
-        record.headers.extend(trace.filter(|value| parse(value).is_some()).as_deref().map(trace::header));
+        if let Some(traceparent) = trace.filter(|value| parse(value).is_some()) {
+            record.headers.push(TRACEPARENT, &traceparent);
+        }
         record
     }
 }

@@ -8,4 +8,5 @@ mod records;
 pub(crate) use dead_letters::{BadEvent, DeadLetters, Found};
 pub(crate) use outlet::{Outlet, Pending};
 pub(crate) use recent::Recent;
-pub(crate) use records::{control_copy, control_record, dead_letter_record, fact_record, tick_record};
+pub use records::{control_copy, fact_record, tick_record};
+pub(crate) use records::{control_record, dead_letter_record};

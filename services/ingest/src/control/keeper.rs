@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tiermesh_event_log::{Assignment, GroupEvent, LogError, topics::CONTROL};
+use tiermesh_service_host::Trouble;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,8 @@ use super::{
 const GROUP: &str = "ingest-control";
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A part that was taken for so long without a failure is a good one.
+const CALM: Duration = Duration::from_secs(10);
 /// How long a tenure may take to save and end before it is cut off.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -37,9 +40,14 @@ impl Keeper {
 
     /// Takes part until told to stop; then gives up what it holds, saved.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut trouble = None;
         while !stop.is_cancelled() {
-            if let Err(error) = self.take_part(&stop).await {
+            if let Err(error) = self.take_part(&stop, &mut trouble).await {
                 tracing::warn!("control keeper: {error}; again in a second");
+                let what = format!(
+                    "ingest: `control` can't be kept, so no time passes and no policy comes into force: {error}"
+                );
+                trouble = Some(self.context.health.trouble(what));
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(PAUSE) => {}
@@ -48,17 +56,20 @@ impl Keeper {
         }
     }
 
-    async fn take_part(&self, stop: &CancellationToken) -> Result<(), TenureError> {
+    async fn take_part(&self, stop: &CancellationToken, trouble: &mut Option<Trouble>) -> Result<(), TenureError> {
+        let calm = tokio::time::Instant::now() + CALM;
         let mut member = self.context.log.join(GROUP, CONTROL.name).await?;
         let mut running: Option<Running> = None;
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     if let Some(running) = running {
                         running.end().await;
                     }
                     return Ok(());
                 }
+                () = tokio::time::sleep_until(calm), if trouble.is_some() => *trouble = None,
                 ended = ended(&mut running) => match ended {
                     // The partition is gone; the member hears of it next.
                     Err(TenureError::Log(LogError::Closed)) => {}
@@ -71,6 +82,9 @@ impl Keeper {
                         }
                     }
                     GroupEvent::Revoked { lost, done, .. } => {
+                        if lost {
+                            tracing::warn!("`control` was lost: another instance may hold it already; nothing saved");
+                        }
                         match running.take() {
                             // Another may be holding already: nothing may be saved.
                             Some(running) if lost => running.break_off().await,

@@ -122,7 +122,8 @@ impl ControlStanding {
                 let latest = self.cut_points.entry(cut_points.policy.clone()).or_default();
                 *latest = (*latest).max(CutPointsAsOf { version: cut_points.version, as_of_ms: cut_points.as_of_ms });
             }
-            Some(control::Control::LogicActivated(activated)) => self.logic = Some(activated.logic),
+            // It only rises, as in the folds.
+            Some(control::Control::LogicActivated(activated)) => self.logic = self.logic.max(Some(activated.logic)),
             Some(control::Control::Live(_)) => self.live = true,
             // For churn-warning and notification: nothing here depends on it.
             Some(control::Control::SourceQuiet(_) | control::Control::SourceBack(_)) | None => {}

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use opentelemetry::metrics::Gauge;
 use serde::{Deserialize, Serialize};
-use tiermesh_domain::time::Millis;
+use tiermesh_domain::{scoring::NEWEST_LOGIC, time::Millis};
 use tiermesh_event_log::{
     EventLog, LogError, NewRecord, PartitionReader, Producer, Record, StartPartition, topics::CONTROL,
 };
 use tiermesh_proto::v1::{Control, LogicActivated, control};
+use tiermesh_service_host::Health;
 use tiermesh_store::{Position, SaveStore, Segment, StoreError, Tenure as Epoch};
 use tokio::{
     sync::{mpsc, watch},
@@ -37,8 +38,6 @@ use crate::{
     trace::trace_tick,
 };
 
-/// How facts are folded unless `control` says otherwise.
-const FIRST_LOGIC: u32 = 1;
 /// Records of `control` copied at once.
 const MOST_COPIES: usize = 1_024;
 /// Sends on their way at once; beyond that history waits.
@@ -64,6 +63,7 @@ pub(crate) struct Context {
     pub(crate) store: SaveStore,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    pub(crate) health: Health,
 }
 
 /// What is saved.
@@ -301,7 +301,7 @@ impl Tenure {
         if self.landed.control.logic.is_some() {
             self.holder.send_replace(self.holding.take());
         } else if !std::mem::replace(&mut self.logic_requested, true) {
-            let logic = control::Control::LogicActivated(LogicActivated { logic: FIRST_LOGIC });
+            let logic = control::Control::LogicActivated(LogicActivated { logic: NEWEST_LOGIC });
             self.say(logic).await?;
         }
         Ok(())
@@ -362,7 +362,7 @@ impl Tenure {
             next_offset: self.landed.next_offset,
             outputs: Vec::new(),
         };
-        Ok((position, Segment::Snapshot(serde_json::to_vec(&self.landed)?)))
+        Ok((position, Segment { bytes: serde_json::to_vec(&self.landed)?, keep: 0 }))
     }
 }
 

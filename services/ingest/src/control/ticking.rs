@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tiermesh_domain::time::{Millis, format_instant};
 use tiermesh_event_log::{EventLog, LogError, topics::CUSTOMER_EVENTS};
 use tiermesh_proto::v1::customer_event::Event;
+use tiermesh_service_host::Trouble;
 use tiermesh_store::StoreError;
 use tokio::{
     task::JoinHandle,
@@ -51,12 +52,21 @@ pub(super) struct Ticking {
     wake: Instant,
     checking: Option<JoinHandle<Result<Option<Millis>, NoTick>>>,
     reported: Option<Instant>,
+    /// Held while no tick may be written.
+    trouble: Option<Trouble>,
 }
 
 impl Ticking {
     pub(super) fn new(context: &Context) -> Self {
         let interval_ms = i64::try_from(context.settings.tick_interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        Self { context: context.clone(), interval_ms, wake: Instant::now(), checking: None, reported: None }
+        Self {
+            context: context.clone(),
+            interval_ms,
+            wake: Instant::now(),
+            checking: None,
+            reported: None,
+            trouble: None,
+        }
     }
 
     /// Waits for the next tick that may be written. Cancel-safe: a check that is under way goes on at the next call.
@@ -67,7 +77,7 @@ impl Ticking {
                 self.checking = None;
                 match checked {
                     Ok(Ok(Some(tick))) => {
-                        self.reported = None;
+                        (self.reported, self.trouble) = (None, None);
                         return tick;
                     }
                     Ok(Ok(None)) => {}
@@ -88,6 +98,9 @@ impl Ticking {
     }
 
     fn report(&mut self, reason: &NoTick) {
+        // The one before goes: the reason may be another.
+        self.trouble = None;
+        self.trouble = Some(self.context.health.trouble(format!("ingest: no tick is written: {reason}")));
         if self.reported.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) {
             tracing::error!("no tick is written: {reason}");
             self.reported = Some(Instant::now());

@@ -38,7 +38,7 @@ impl Publisher for Publishing {
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
         let limit = timeout(request.metadata());
         let publishing = async {
-            let visit = Visit::begin(&self.service, &request).await?;
+            let visit = Visit::begin(&self.service, &request, self.service.admission.request()).await?;
             let _bytes = self.service.admission.bytes(size(request.get_ref())).await?;
             let flight = visit.take(request.into_inner(), false).await?;
             visit.settle(flight).await
@@ -58,7 +58,8 @@ impl Publisher for Publishing {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStreamStream>, Status> {
-        let visit = Visit::begin(&self.service, &request).await.map_err(|denial| status_of(&denial))?;
+        let visit = Visit::begin(&self.service, &request, self.service.admission.stream()).await;
+        let visit = visit.map_err(|denial| status_of(&denial))?;
         Ok(Response::new(stream::answers(visit, request.into_inner())))
     }
 }
@@ -68,17 +69,22 @@ pub(super) struct Visit {
     pub(super) service: Arc<Service>,
     pub(super) caller: Caller,
     lane: Lane,
-    _request: Held,
+    _room: Held,
 }
 
 impl Visit {
-    async fn begin<T>(service: &Arc<Service>, request: &Request<T>) -> Result<Self, Denial> {
+    /// Begins one, once there is room.
+    async fn begin<T>(
+        service: &Arc<Service>,
+        request: &Request<T>,
+        room: impl Future<Output = Result<Held, Denial>>,
+    ) -> Result<Self, Denial> {
         let headers = request.metadata().as_ref();
         let caller = service.access.caller(headers).await?;
         caller.may(Scope::Events)?;
-        let held = service.admission.request().await?;
+        let room = room.await?;
         let lane = service.intake.lane(traceparent(headers)).await?.by(Door::Grpc);
-        Ok(Self { service: Arc::clone(service), caller, lane, _request: held })
+        Ok(Self { service: Arc::clone(service), caller, lane, _room: room })
     }
 
     /// Hands the events of one request over to the log. `paced`: it is slowed down rather than refused.

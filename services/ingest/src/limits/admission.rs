@@ -15,6 +15,9 @@ const WAIT: Duration = Duration::from_secs(5);
 /// Bytes are counted in units of this, rounded up.
 const UNIT: usize = 1 << 10;
 
+/// Streams that may be open at once. One that is idle holds a connection and little else.
+const MOST_STREAMS: usize = 4_096;
+
 /// Room that is held, until it is dropped.
 #[must_use]
 pub(crate) struct Held(#[expect(dead_code, reason = "holding it is all it is for")] OwnedSemaphorePermit);
@@ -22,6 +25,7 @@ pub(crate) struct Held(#[expect(dead_code, reason = "holding it is all it is for
 /// Room for requests and for what they carry.
 pub(crate) struct Admission {
     requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     units: Arc<Semaphore>,
     most_units: usize,
     wait: Duration,
@@ -31,12 +35,17 @@ impl Admission {
     pub(crate) fn new(most_requests: usize, most_bytes: usize) -> Self {
         let most_units = most_bytes.div_ceil(UNIT).max(1);
         let (requests, units) = (Arc::new(Semaphore::new(most_requests)), Arc::new(Semaphore::new(most_units)));
-        Self { requests, units, most_units, wait: WAIT }
+        Self { requests, streams: Arc::new(Semaphore::new(MOST_STREAMS)), units, most_units, wait: WAIT }
     }
 
     /// Room for one more request.
     pub(crate) async fn request(&self) -> Result<Held, Denial> {
         self.room(&self.requests, 1, "requests").await
+    }
+
+    /// Room for one more stream, which may be open for long and idle: it takes no request's room.
+    pub(crate) async fn stream(&self) -> Result<Held, Denial> {
+        self.room(&self.streams, 1, "streams").await
     }
 
     /// Room for so many bytes.
@@ -71,8 +80,9 @@ mod tests {
         let admission = Admission::new(1, 10 * UNIT);
         let first = admission.request().await.unwrap();
         assert!(matches!(admission.request().await, Err(Denial::Busy("requests"))));
+        let _stream = admission.stream().await.unwrap();
         drop(first);
-        assert!(admission.request().await.is_ok());
+        assert!(admission.request().await.is_ok(), "a stream takes no request's room");
 
         let small = admission.bytes(1).await.unwrap();
         assert!(admission.bytes_now(10 * UNIT).is_none());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tiermesh_domain::scoring::NEWEST_LOGIC;
 use tiermesh_event_log::topics::CUSTOMER_EVENTS;
 use tiermesh_ingest::{Clock, Settings};
 use tiermesh_proto::v1::{
@@ -31,7 +32,8 @@ async fn every_partition_gets_every_record_in_order() {
         });
         assert_eq!(copied.collect::<Vec<_>>(), world.control());
     }
-    assert_eq!(world.control()[0], control::Control::LogicActivated(LogicActivated { logic: 1 }));
+    let newest = control::Control::LogicActivated(LogicActivated { logic: NEWEST_LOGIC });
+    assert_eq!(world.control()[0], newest, "a new mesh");
 }
 
 #[tokio::test]

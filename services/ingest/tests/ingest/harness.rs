@@ -103,7 +103,12 @@ impl World {
 
     pub async fn append<V: prost::Message + Default>(&self, topic: &Topic<V>, partition: u32, value: &V) -> u64 {
         let producer = self.log.producer("another").await.unwrap();
-        producer.send(topic.name, partition, vec![topic.record("", value, Vec::new())]).await.unwrap().await.unwrap()
+        producer
+            .send(topic.name, partition, vec![topic.record("", value, Default::default())])
+            .await
+            .unwrap()
+            .await
+            .unwrap()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tiermesh_event_log::{
-    EventLog, Header, NewRecord,
+    EventLog, NewRecord,
     kafka::{KafkaLog, KafkaSettings},
     topics::TopicSpec,
 };
@@ -75,9 +75,7 @@ async fn what_was_read_while_the_log_fails_is_appended_later() {
 async fn no_record_is_so_large_that_its_dead_letter_is_not_kept() {
     let (world, others) = (World::new().await, Others::new().await);
     let huge = "x".repeat(300_000);
-    let headers = |headers: &[(&str, &str)]| {
-        headers.iter().map(|(name, value)| Header { name: (*name).to_owned(), value: (*value).to_owned() }).collect()
-    };
+    let headers = |headers: &[(&str, &str)]| headers.iter().copied().collect();
     let bad = |named: &[(&str, &str)]| NewRecord { value: "{".into(), headers: headers(named), ..NewRecord::default() };
     let binary = ("ce_specversion", "1.0");
     others

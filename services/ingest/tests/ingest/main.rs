@@ -9,6 +9,7 @@ mod history;
 mod inbound;
 mod keys;
 mod limits;
+mod logic;
 mod policies;
 mod rates;
 mod routes;

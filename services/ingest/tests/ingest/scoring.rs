@@ -38,7 +38,7 @@ pub async fn answer_ticks(world: &World, policy: &str, version: u32) -> JoinHand
                 ..CutPoints::default()
             });
             let control = tiermesh_proto::v1::Control { control: Some(cut_points), origin: None };
-            let record = tiermesh_event_log::topics::CONTROL.record("", &control, Vec::new());
+            let record = tiermesh_event_log::topics::CONTROL.record("", &control, Default::default());
             producer.send("control", 0, vec![record]).await.unwrap().await.unwrap();
         }
     })
