@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tiermesh_event_log::topics::{
     CHURN_SIGNALS, CONTROL, CUSTOMER_EVENTS, DEAD_LETTERS, NOTIFICATION_DELIVERIES, TIER_CHANGES,
 };
-use tiermesh_processing::{Batch, ConsumeError, Consumer, Place};
-use tiermesh_service_host::Latch;
+use tiermesh_processing::{Batch, ConsumeError, Consumer, Place, RunError};
+use tiermesh_service_host::{Health, Latch, Trouble};
 use tiermesh_store::{
     Step, StoreError,
     read_model::{READ_MODEL_CONSUMER, ReadModel},
@@ -33,11 +33,13 @@ pub(crate) struct Builder {
     committed: Arc<Notify>,
     /// Topics whose group wasn't joined yet, and what is dropped when none is left.
     joining: Mutex<(Vec<&'static str>, Option<Latch>)>,
+    health: Health,
 }
 
 impl Builder {
-    pub(crate) fn new(model: ReadModel, committed: Arc<Notify>, latch: Latch) -> Self {
-        Self { model, committed, joining: Mutex::new((TOPICS.to_vec(), Some(latch))) }
+    pub(crate) fn new(model: ReadModel, committed: Arc<Notify>, health: Health) -> Self {
+        let latch = health.latch("console: read model");
+        Self { model, committed, joining: Mutex::new((TOPICS.to_vec(), Some(latch))), health }
     }
 }
 
@@ -75,5 +77,9 @@ impl Consumer for Builder {
         if joining.0.is_empty() {
             joining.1 = None;
         }
+    }
+
+    fn stopped(&self, topic: &str, partition: u32, error: &RunError) -> Option<Trouble> {
+        Some(self.health.trouble(format!("console: partition {partition} of `{topic}` stopped: {error}")))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn rows(topic: &str, records: &[Record]) -> Result<Rows, LogError> {
     for record in records {
         if topic == CUSTOMER_EVENTS.name {
             match CUSTOMER_EVENTS.decode(record)?.event {
-                Some(Event::Fact(fact)) => rows.facts.push(fact_row(&fact)),
+                Some(Event::Fact(fact)) => rows.facts.push(fact_row(fact)),
                 Some(Event::Tick(tick)) => rows.tick_ms = rows.tick_ms.max(Some(tick.time_ms)),
                 // `control` itself is read.
                 Some(Event::Control(_)) | None => {}
@@ -88,21 +88,16 @@ fn dead_letter(record: &Record, letter: DeadLetter) -> DeadLetterRow {
     }
 }
 
-fn fact_row(fact: &Fact) -> FactRow {
+fn fact_row(mut fact: Fact) -> FactRow {
     let card = match &fact.data {
         Some(Data::ProfileUpdated(profile)) => card(profile),
         _ => CardUpdate::default(),
     };
     // Names and free text are not shown, so they are not kept here either.
-    let shown = Fact { personal: None, sealed_personal: Vec::new(), ..fact.clone() };
-    FactRow {
-        customer: fact.subject.clone(),
-        source: fact.source.clone(),
-        id: fact.id.clone(),
-        at_ms: fact.time_ms,
-        card,
-        bytes: shown.encode_to_vec(),
-    }
+    fact.personal = None;
+    fact.sealed_personal.clear();
+    let bytes = fact.encode_to_vec();
+    FactRow { customer: fact.subject, source: fact.source, id: fact.id, at_ms: fact.time_ms, card, bytes }
 }
 
 fn card(profile: &ProfileUpdated) -> CardUpdate {

@@ -61,7 +61,7 @@ impl Console {
         let model = ReadModel::new(store);
         let committed = Arc::new(Notify::new());
         let stop = CancellationToken::new();
-        let builder = Builder::new(model.clone(), Arc::clone(&committed), health.latch("console: read model"));
+        let builder = Builder::new(model.clone(), Arc::clone(&committed), health.clone());
         let (progress_sender, progress) = watch::channel(Progress::beginning(model.standing().await?));
         let building = tokio::spawn(build(Arc::new(builder), Arc::clone(&log), progress.clone(), stop.clone()));
         let live = Live::new(model.clone(), shutdown.soft());

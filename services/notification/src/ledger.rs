@@ -12,7 +12,7 @@ use tiermesh_event_log::{
     topics::{CHURN_SIGNALS, CONTROL, TIER_CHANGES},
 };
 use tiermesh_processing::{Batch, ConsumeError, Consumer, Place, RunError};
-use tiermesh_service_host::{Health, Latch, telemetry::TRACEPARENT};
+use tiermesh_service_host::{Health, Latch, Trouble, telemetry::TRACEPARENT};
 use tiermesh_store::{NewDelivery, Notices, SaveStore, Step, StoreError};
 use tokio::sync::watch;
 
@@ -159,5 +159,9 @@ impl Consumer for Ledger {
     fn failed(&self, topic: &str, error: &RunError) {
         let latch = self.health.latch(format!("notification: {topic}: starting anew after a failure ({error})"));
         self.joining().insert(topic.to_owned(), latch);
+    }
+
+    fn stopped(&self, topic: &str, partition: u32, error: &RunError) -> Option<Trouble> {
+        Some(self.health.trouble(format!("notification: partition {partition} of `{topic}` stopped: {error}")))
     }
 }

@@ -24,6 +24,8 @@ pub(crate) fn body(news: &News, id: &str) -> String {
             data.insert("raised_at".to_owned(), format_instant(signal.raised_at_ms).into());
             data.insert("tiers".to_owned(), signal.tiers.iter().map(standing).collect());
             data.insert("events".to_owned(), signal.events.clone().into());
+            // Up to logic 1 nobody counted them.
+            data.insert("event_count".to_owned(), signal.event_count.max(signal.events.len() as u32).into());
             data.insert("card".to_owned(), card(signal.card.as_ref()));
             data.insert("history".to_owned(), signal.history.into());
             data

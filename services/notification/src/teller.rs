@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tiermesh_domain::time::format_instant;
-use tiermesh_event_log::{EventLog, Header, LogError, NewRecord, Producer, topics::NOTIFICATION_DELIVERIES};
+use tiermesh_event_log::{EventLog, LogError, NewRecord, Producer, topics::NOTIFICATION_DELIVERIES};
 use tiermesh_proto::v1::Delivery;
 use tiermesh_service_host::telemetry::TRACEPARENT;
 use tiermesh_store::{LedgerEntry, SaveStore, StoreError};
@@ -115,6 +115,5 @@ fn record(entry: &LedgerEntry) -> NewRecord {
     if let Some(traceparent) = &entry.traceparent {
         headers.push((TRACEPARENT, traceparent.clone()));
     }
-    let headers = headers.into_iter().map(|(name, value)| Header { name: name.to_owned(), value }).collect();
-    NOTIFICATION_DELIVERIES.record(entry.customer.clone(), &delivery, headers)
+    NOTIFICATION_DELIVERIES.record(entry.customer.clone(), &delivery, headers.into_iter().collect())
 }

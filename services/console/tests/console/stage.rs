@@ -12,7 +12,7 @@ use tiermesh_domain::{
     signals::ChurnWarning,
 };
 use tiermesh_event_log::{
-    EventLog, Header, NewRecord,
+    EventLog, Headers, NewRecord,
     memory::MemoryLog,
     topics::{self, CHURN_SIGNALS, CONTROL, CUSTOMER_EVENTS, DEAD_LETTERS, NOTIFICATION_DELIVERIES, TIER_CHANGES},
 };
@@ -111,7 +111,7 @@ impl World {
 
     async fn control(&mut self, control: control::Control) {
         let control = Control { control: Some(control), origin: None };
-        self.say(CONTROL.name, 0, CONTROL.record("", &control, vec![])).await;
+        self.say(CONTROL.name, 0, CONTROL.record("", &control, Headers::new())).await;
         self.controls += 1;
         let copy = ControlCopy { number: self.controls, control: Some(control) };
         for partition in 0..PARTITIONS {
@@ -141,7 +141,7 @@ impl World {
     /// Writes an event, and what scoring and churn-warning say to it.
     async fn event(&mut self, partition: u32, event: Event) {
         let event = CustomerEvent { event: Some(event) };
-        self.say(CUSTOMER_EVENTS.name, partition, CUSTOMER_EVENTS.record("", &event, vec![])).await;
+        self.say(CUSTOMER_EVENTS.name, partition, CUSTOMER_EVENTS.record("", &event, Headers::new())).await;
         let at = partition as usize;
         let mut effects = Vec::new();
         self.scoring[at].apply(&event, &mut effects).unwrap();
@@ -165,7 +165,7 @@ impl World {
     }
 
     pub async fn dead_letter(&self, partition: u32, letter: &DeadLetter) {
-        self.say(DEAD_LETTERS.name, partition, DEAD_LETTERS.record("", letter, vec![])).await;
+        self.say(DEAD_LETTERS.name, partition, DEAD_LETTERS.record("", letter, Headers::new())).await;
     }
 
     pub async fn delivery(&self, id: &str, customer: &str, state: &str, attempts: u32) {
@@ -179,7 +179,7 @@ impl World {
             at_ms: BEGIN_MS + 120 * DAY_MS,
             ..Delivery::default()
         };
-        self.say(NOTIFICATION_DELIVERIES.name, 0, NOTIFICATION_DELIVERIES.record("", &delivery, vec![])).await;
+        self.say(NOTIFICATION_DELIVERIES.name, 0, NOTIFICATION_DELIVERIES.record("", &delivery, Headers::new())).await;
     }
 
     /// A console over it, through with all that the log holds.
@@ -208,10 +208,10 @@ impl World {
     }
 }
 
-fn headers(service: &str, partition: u32, sequence: u64) -> Vec<Header> {
+fn headers(service: &str, partition: u32, sequence: u64) -> Headers {
     let origin = Origin { service: service.to_owned(), partition, offset: 1, sequence };
-    let header = |name: &str, value: String| Header { name: name.to_owned(), value };
-    vec![header("ce_source", format!("tiermesh/{service}")), header("ce_id", tiermesh_processing::effect_id(&origin))]
+    let source = format!("tiermesh/{service}");
+    [("ce_source", &source), ("ce_id", &tiermesh_processing::effect_id(&origin))].into_iter().collect()
 }
 
 /// A console that runs.

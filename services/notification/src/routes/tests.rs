@@ -1,6 +1,6 @@
 //! What a routes file may say, and what is said of one that is wrong.
 
-use tiermesh_event_log::{NewRecord, Record, topics};
+use tiermesh_event_log::{Headers, NewRecord, Record, topics};
 use tiermesh_proto::v1::{Control, LossSignal, SourceQuiet, StandingTier, TierChange, control};
 
 use super::{Routes, read::read, secrets::Surroundings};
@@ -45,7 +45,7 @@ fn change(from: Option<&str>, to: &str, direction: &str) -> TierChange {
 }
 
 fn of_change(change: &TierChange) -> News {
-    news(topics::TIER_CHANGES.name, topics::TIER_CHANGES.record("", change, Vec::new()))
+    news(topics::TIER_CHANGES.name, topics::TIER_CHANGES.record("", change, Default::default()))
 }
 
 fn signal(detector: &str, state: &str) -> LossSignal {
@@ -64,13 +64,13 @@ fn signal(detector: &str, state: &str) -> LossSignal {
 }
 
 fn of_signal(signal: &LossSignal) -> News {
-    news(topics::CHURN_SIGNALS.name, topics::CHURN_SIGNALS.record("", signal, Vec::new()))
+    news(topics::CHURN_SIGNALS.name, topics::CHURN_SIGNALS.record("", signal, Default::default()))
 }
 
 fn of_quiet() -> News {
     let quiet = SourceQuiet { source: "erp".to_owned(), ..SourceQuiet::default() };
     let control = Control { control: Some(control::Control::SourceQuiet(quiet)), origin: None };
-    news(topics::CONTROL.name, topics::CONTROL.record("", &control, Vec::new()))
+    news(topics::CONTROL.name, topics::CONTROL.record("", &control, Default::default()))
 }
 
 fn wants(routes: &Routes, news: &News) -> bool {
@@ -132,8 +132,8 @@ fn signals_are_chosen_by_detector_state_and_standing_tier() {
 
 #[test]
 fn other_figures_of_a_signal_are_no_news() {
-    let record = topics::CHURN_SIGNALS.record("", &signal("silence", "updated"), Vec::new());
-    let record = Record { offset: 1, key: record.key, value: record.value, headers: Vec::new() };
+    let record = topics::CHURN_SIGNALS.record("", &signal("silence", "updated"), Headers::new());
+    let record = Record { offset: 1, key: record.key, value: record.value, headers: Headers::new() };
     assert!(News::of(topics::CHURN_SIGNALS.name, &record).unwrap().is_none());
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use axum::Router;
 use tempfile::TempDir;
-use tiermesh_event_log::{EventLog, Header, NewRecord, memory::MemoryLog, topics};
+use tiermesh_event_log::{EventLog, Headers, NewRecord, memory::MemoryLog, topics};
 use tiermesh_notification::{Args, Notification, Settings};
 use tiermesh_processing::RunError;
 use tiermesh_proto::v1::{Control, Delivery, LossSignal, SourceBack, SourceQuiet, TierChange, control};
@@ -201,13 +201,9 @@ impl Life {
     }
 }
 
-fn headers(source: &str, partition: u32, number: u64) -> Vec<Header> {
-    let header = |name: &str, value: String| Header { name: name.to_owned(), value };
-    vec![
-        header("ce_source", source.to_owned()),
-        header("ce_id", format!("{partition}-{}-{number}", number + 100)),
-        header("traceparent", TRACEPARENT.to_owned()),
-    ]
+fn headers(source: &str, partition: u32, number: u64) -> Headers {
+    let id = format!("{partition}-{}-{number}", number + 100);
+    [("ce_source", source), ("ce_id", &id), ("traceparent", TRACEPARENT)].into_iter().collect()
 }
 
 /// A route of all tier changes but first ones, to this receiver.
