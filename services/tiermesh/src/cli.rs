@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use tiermesh_service_host::LogArgs;
 
 use crate::{
-    console, dead_letters, doctor, explain, export, healthcheck, keys, manual, policy, send, serve, simulate, tail,
-    topics, up, verify,
+    console, dead_letters, doctor, explain, export, healthcheck, keys, logic, manual, policy, send, serve, simulate,
+    tail, topics, up, verify,
 };
 
 /// Keeps every customer's tier right as events happen, and warns before a customer leaves.
@@ -40,6 +40,8 @@ enum Command {
     Verify(verify::Args),
     /// Checks policy files, and puts them in force.
     Policy(policy::Args),
+    /// Shows how facts are folded, and puts the next way of folding in force.
+    Logic(logic::Args),
     /// Makes, lists and revokes API keys.
     Keys(keys::Args),
     /// Creates topics, or lists how they differ from what they should be.
@@ -80,6 +82,7 @@ impl Cli {
             Command::Export(args) => export::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Policy(args) => policy::run(args).await,
+            Command::Logic(args) => logic::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Topics(args) => topics::run(args).await,
             Command::DeadLetters(args) => dead_letters::run(args).await,

@@ -27,15 +27,24 @@ pub struct Answer {
     pub well: bool,
     /// What it says, or why it says nothing.
     pub said: String,
+    /// What is wrong while the rest of it goes on.
+    pub troubles: Vec<String>,
+}
+
+impl Answer {
+    fn none() -> Self {
+        Self { well: false, said: String::new(), troubles: Vec::new() }
+    }
 }
 
 /// Runs it.
 pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
     let answer = ask(&args.url).await;
     if args.json {
-        println!("{}", json!({"url": args.url, "well": answer.well, "said": answer.said}));
+        println!("{}", json!({"url": args.url, "well": answer.well, "said": answer.said, "troubles": answer.troubles}));
     } else {
         println!("{}: {}", args.url, answer.said);
+        answer.troubles.iter().for_each(|trouble| println!("  {trouble}"));
     }
     Ok(ExitCode::from(u8::from(!answer.well)))
 }
@@ -47,18 +56,23 @@ pub async fn ask(url: &str) -> Answer {
     match asked.await {
         Ok(response) => {
             let (status, body) = (response.status(), response.json::<Value>().await.unwrap_or_default());
-            let waiting = body["waiting"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let waiting = waiting.collect::<Vec<_>>().join(", ");
+            let listed = |key: &str| {
+                let texts = body[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+                texts.map(str::to_owned).collect::<Vec<_>>()
+            };
+            let waiting = listed("waiting").join(", ");
             let said = match (status.is_success(), waiting.is_empty()) {
                 (true, _) => "ready".to_owned(),
                 (false, true) => format!("answers {status}"),
                 (false, false) => format!("not ready: waits for {waiting}"),
             };
-            Answer { well: status.is_success(), said }
+            Answer { well: status.is_success(), said, troubles: listed("troubles") }
         }
         Err(error) if error.is_builder() => {
-            Answer { well: false, said: format!("{error}; expected http://HOST:PORT/readyz") }
+            Answer { said: format!("{error}; expected http://HOST:PORT/readyz"), ..Answer::none() }
         }
-        Err(_) => Answer { well: false, said: format!("no answer within {} s; is it running there?", LIMIT.as_secs()) },
+        Err(_) => {
+            Answer { said: format!("no answer within {} s; is it running there?", LIMIT.as_secs()), ..Answer::none() }
+        }
     }
 }

@@ -12,6 +12,7 @@ mod export;
 mod healthcheck;
 mod input;
 mod keys;
+mod logic;
 mod manual;
 mod policy;
 mod reading;
@@ -27,6 +28,11 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// A fold allocates and frees small pieces all the time: with this one it takes an eighth to a fifth less of a core, and a
+/// customer less memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

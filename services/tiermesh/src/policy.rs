@@ -88,28 +88,63 @@ fn check(files: &[String], json: bool) -> ExitCode {
 
 /// Puts one policy in force through ingest; its answer.
 pub async fn activate(to: &str, key: &KeyArgs, file: &str, text: &str) -> Result<serde_json::Value, CommandError> {
+    let asked = ask_ingest(to, key, |client, to| {
+        let request = client.post(format!("{to}/v1/policies")).header("content-type", "application/toml");
+        request.body(text.to_owned())
+    });
+    asked.await.map_err(|error| match error {
+        AskError::Refused { place, reason, status } => format!("{file}{place}: {reason} (HTTP {status})").into(),
+        other => other.into(),
+    })
+}
+
+/// Why ingest gave no answer to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The address is none.
+    #[error("--to {0:?}: expected http://HOST:PORT; did you mean --to http://{0}?")]
+    Address(String),
+    /// Nobody answers there.
+    #[error("ingest at {to} can't be reached: {error}; is it running? name it with --to")]
+    Away {
+        /// Where.
+        to: String,
+        /// Why not.
+        error: reqwest::Error,
+    },
+    /// It said no.
+    #[error("{reason} (HTTP {status})")]
+    Refused {
+        /// `:LINE:COLUMN` of what was sent, if the reason lies there.
+        place: String,
+        /// Why.
+        reason: String,
+        /// HTTP's number for it.
+        status: u16,
+    },
+}
+
+/// Asks ingest, showing the key; its answer.
+pub async fn ask_ingest(
+    to: &str,
+    key: &KeyArgs,
+    request: impl FnOnce(reqwest::Client, &str) -> reqwest::RequestBuilder,
+) -> Result<serde_json::Value, AskError> {
     if !to.starts_with("http://") && !to.starts_with("https://") {
-        return Err(format!("--to {to:?}: expected http://HOST:PORT; did you mean --to http://{to}?").into());
+        return Err(AskError::Address(to.to_owned()));
     }
-    let request = reqwest::Client::new()
-        .post(format!("{}/v1/policies", to.trim_end_matches('/')))
-        .header("content-type", "application/toml")
-        .body(text.to_owned());
-    let response = key
-        .show(request)
-        .send()
-        .await
-        .map_err(|error| format!("ingest at {to} can't be reached: {error}; is it running? name it with --to"))?;
+    let request = key.show(request(reqwest::Client::new(), to.trim_end_matches('/')));
+    let response = request.send().await.map_err(|error| AskError::Away { to: to.to_owned(), error })?;
     let status = response.status();
     let answer: serde_json::Value = response.json().await.unwrap_or_default();
-    if !status.is_success() {
-        let error = &answer["error"];
-        let place = match (error["line"].as_u64(), error["column"].as_u64()) {
-            (Some(line), Some(column)) => format!(":{line}:{column}"),
-            _ => String::new(),
-        };
-        let reason = error["reason"].as_str().unwrap_or("ingest refused it");
-        return Err(format!("{file}{place}: {reason} (HTTP {})", status.as_u16()).into());
+    if status.is_success() {
+        return Ok(answer);
     }
-    Ok(answer)
+    let error = &answer["error"];
+    let place = match (error["line"].as_u64(), error["column"].as_u64()) {
+        (Some(line), Some(column)) => format!(":{line}:{column}"),
+        _ => String::new(),
+    };
+    let reason = error["reason"].as_str().unwrap_or("ingest refused it").to_owned();
+    Err(AskError::Refused { place, reason, status: status.as_u16() })
 }

@@ -55,7 +55,7 @@ pub(super) async fn read(log: &dyn EventLog) -> Result<Vec<Letter>, LogError> {
 
 fn headers(record: &Record) -> Vec<(String, String)> {
     let kept = record.headers.iter();
-    kept.filter_map(|header| Some((header.name.strip_prefix("original-")?.to_owned(), header.value.clone()))).collect()
+    kept.filter_map(|(name, value)| Some((name.strip_prefix("original-")?.to_owned(), value.to_owned()))).collect()
 }
 
 /// In one word, what became of a letter, and how.

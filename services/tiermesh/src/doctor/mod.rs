@@ -1,6 +1,7 @@
 //! `tiermesh doctor`: what can be reached, what is wrong, and what to do about it.
 
 mod finding;
+mod logic;
 mod money;
 mod outcomes;
 mod reach;
@@ -56,6 +57,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
 
 async fn examine(args: &Args) -> Vec<Finding> {
     let mut findings = reach::services(args).await;
+    findings.extend(reach::disk(args));
     let store = match reach::store(args).await {
         Ok(store) => {
             findings.push(Finding::well("store", "answers"));
@@ -70,7 +72,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
         Ok(log) => {
             // One part that can't be read must not hide what the others say.
             for part in [
-                standing::findings(&*log, args.quick).await,
+                standing::findings(&*log, args).await,
                 with_store(&*log, store.as_ref(), args).await,
                 outcomes::findings(&*log).await,
             ] {

@@ -11,6 +11,9 @@ use crate::healthcheck;
 /// How long a connection may take.
 const LIMIT: Duration = Duration::from_secs(3);
 
+/// With less room than this on its disk an embedded mesh is about to stop, or has.
+const LEAST_ROOM_MIB: u64 = 64;
+
 /// Where services listen unless told otherwise, in the order of the flow.
 const SERVICES: [(&str, &str); 5] = [
     ("ingest", "http://127.0.0.1:7171"),
@@ -20,16 +23,20 @@ const SERVICES: [(&str, &str); 5] = [
     ("console", "http://127.0.0.1:7175"),
 ];
 
-/// Whether services are ready, and the collector there.
-pub(super) async fn services(args: &Args) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let asked: Vec<(&str, &str)> = match (args.urls.is_empty(), args.source.kafka.kafka.is_some()) {
+/// Which services are asked, by name and URL.
+pub(super) fn asked(args: &Args) -> Vec<(&str, &str)> {
+    match (args.urls.is_empty(), args.source.kafka.kafka.is_some()) {
         (false, _) => args.urls.iter().map(|url| ("service", url.as_str())).collect(),
         // `up` has all of them on one port.
         (true, false) => vec![("service", SERVICES[0].1)],
         (true, true) => SERVICES.to_vec(),
-    };
-    for (name, url) in asked {
+    }
+}
+
+/// Whether services are ready, and the collector there.
+pub(super) async fn services(args: &Args) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, url) in asked(args) {
         let url = format!("{}/readyz", url.trim_end_matches('/').trim_end_matches("/readyz"));
         let answer = healthcheck::ask(&url).await;
         let what = format!("{name} at {url}: {}", answer.said);
@@ -37,6 +44,10 @@ pub(super) async fn services(args: &Args) -> Vec<Finding> {
             true => Finding::well("service", what),
             false => Finding::wrong("service", what, "start it, or say where it is with --url"),
         });
+        let remedy = "the rest of it goes on; docs/faults.md says what to do";
+        let troubles = answer.troubles.into_iter();
+        findings
+            .extend(troubles.map(|trouble| Finding::wrong("service", format!("{name} at {url}: {trouble}"), remedy)));
     }
     if let Some(endpoint) = &args.otlp {
         findings.push(collector(endpoint).await);
@@ -56,6 +67,22 @@ async fn collector(endpoint: &str) -> Finding {
         Ok(Ok(_)) => Finding::well("collector", format!("{endpoint} can be reached")),
         _ => Finding::wrong("collector", format!("{endpoint} can't be reached"), remedy),
     }
+}
+
+/// Whether the disk of an embedded mesh has room. SQLite doesn't always say that this is what is wrong.
+pub(super) fn disk(args: &Args) -> Option<Finding> {
+    if args.source.kafka.kafka.is_some() {
+        return None;
+    }
+    let data = &args.source.data;
+    // That there is no such directory is said of the log.
+    let disk = rustix::fs::statvfs(data).ok()?;
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+    let what = format!("the disk of {} has {left} MiB left", data.display());
+    Some(match left < LEAST_ROOM_MIB {
+        true => Finding::wrong("disk", format!("full: {what}"), "make room: all goes on by itself"),
+        false => Finding::well("disk", what),
+    })
 }
 
 /// Opens the store, or says why that isn't possible.

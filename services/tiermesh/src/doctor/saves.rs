@@ -12,9 +12,9 @@ use super::{Args, Finding, State};
 use crate::{cli::CommandError, connect::read_model_file};
 
 /// A save this old, of a partition that isn't at its end, means that nobody moves it.
-const OLD_MS: i64 = 60_000;
+const OLD_MS: i64 = 30_000;
 
-/// What came a moment ago, after long quiet, is saved within a second or two.
+/// What came a moment ago, after long quiet, is saved within a second or two; and who consumes moves on meanwhile.
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// Records that may wait at a look while everything is well.
@@ -32,21 +32,28 @@ const CONSUMERS: [(&str, &[&str]); 2] =
     [("notification", &tiermesh_notification::TOPICS), ("console", &tiermesh_console::TOPICS)];
 
 pub(super) async fn findings(log: &dyn EventLog, store: &SaveStore, args: &Args) -> Result<Vec<Finding>, CommandError> {
+    let embedded_console = read_model_file(&args.source.data);
+    let read_model = match args.source.kafka.kafka.is_none() && embedded_console.is_file() {
+        true => Some(SaveStore::open(&format!("sqlite://{}", embedded_console.display())).await?),
+        false => None,
+    };
+    let store_of = |consumer: &str| if consumer == "console" { read_model.as_ref().unwrap_or(store) } else { store };
     let mut findings = folds(log, store).await?;
-    if findings.iter().any(|finding| finding.state == State::Wrong) {
+    let mut consumers = Vec::new();
+    for (consumer, topics) in CONSUMERS {
+        consumers.push(Behind::look(log, store_of(consumer), consumer, topics).await?);
+    }
+    let look_again = findings.iter().any(|finding| finding.state == State::Wrong)
+        || consumers.iter().any(|behind| !behind.places.is_empty());
+    if look_again {
         tokio::time::sleep(SECOND_LOOK).await;
         findings = folds(log, store).await?;
+        for ((consumer, topics), behind) in CONSUMERS.into_iter().zip(&mut consumers) {
+            let later = Behind::look(log, store_of(consumer), consumer, topics).await?;
+            *behind = later.unmoved_since(behind);
+        }
     }
-    let embedded_console = read_model_file(&args.source.data);
-    for (consumer, topics) in CONSUMERS {
-        let read_model = match (consumer, args.source.kafka.kafka.is_some()) {
-            ("console", false) if embedded_console.is_file() => {
-                Some(SaveStore::open(&format!("sqlite://{}", embedded_console.display())).await?)
-            }
-            _ => None,
-        };
-        findings.push(consumer_lag(log, read_model.as_ref().unwrap_or(store), consumer, topics).await?);
-    }
+    findings.extend(CONSUMERS.into_iter().zip(&consumers).map(|((consumer, _), behind)| behind.finding(consumer)));
     Ok(findings)
 }
 
@@ -86,31 +93,66 @@ async fn folds(log: &dyn EventLog, store: &SaveStore) -> Result<Vec<Finding>, Co
     Ok(findings)
 }
 
-async fn consumer_lag(
-    log: &dyn EventLog,
-    store: &SaveStore,
-    consumer: &str,
-    topics: &[&str],
-) -> Result<Finding, CommandError> {
-    let (mut lag, mut known) = (0, false);
-    for topic in topics {
-        for partition in 0..log.partitions(topic).await? {
-            let place = store.place(consumer, topic, partition).await?;
-            known |= place.is_some();
-            let end = log.extent(topic, partition).await?.end;
-            lag += end.saturating_sub(place.map_or(1, |place| place.next_offset.max(1)));
+/// Where a consumer is behind.
+struct Behind {
+    /// Records that wait.
+    lag: u64,
+    /// It has taken something.
+    known: bool,
+    /// Partitions that wait, and where the consumer stands in them; after a second look those that didn't move.
+    places: Vec<(String, u32, u64)>,
+}
+
+impl Behind {
+    async fn look(
+        log: &dyn EventLog,
+        store: &SaveStore,
+        consumer: &str,
+        topics: &[&str],
+    ) -> Result<Self, CommandError> {
+        let mut behind = Self { lag: 0, known: false, places: Vec::new() };
+        for topic in topics {
+            for partition in 0..log.partitions(topic).await? {
+                let place = store.place(consumer, topic, partition).await?;
+                behind.known |= place.is_some();
+                let next = place.map_or(1, |place| place.next_offset.max(1));
+                let lag = log.extent(topic, partition).await?.end.saturating_sub(next);
+                behind.lag += lag;
+                if lag > 0 {
+                    behind.places.push(((*topic).to_owned(), partition, next));
+                }
+            }
+        }
+        Ok(behind)
+    }
+
+    fn unmoved_since(mut self, earlier: &Self) -> Self {
+        self.places.retain(|place| earlier.places.contains(place));
+        self
+    }
+
+    fn finding(&self, consumer: &str) -> Finding {
+        let lag = self.lag;
+        if !self.known {
+            return match lag {
+                0 => Finding::well("lag", format!("{consumer}: there is nothing to take yet")),
+                _ => {
+                    let what = format!("{consumer} has taken nothing of {lag} records");
+                    Finding::note("lag", what, "is it meant to run?")
+                }
+            };
+        }
+        if !self.places.is_empty() {
+            let stuck = |(topic, partition, next): &(String, u32, u64)| {
+                format!("partition {partition} of `{topic}` at offset {next}")
+            };
+            let stuck = self.places.iter().map(stuck).collect::<Vec<_>>().join(", ");
+            let what = format!("{consumer}: nobody moves {stuck}; {lag} records wait");
+            return Finding::wrong("lag", what, format!("is {consumer} running, and is there an error in its log?"));
+        }
+        match lag > USUAL_LAG {
+            true => Finding::note("lag", format!("{consumer}: {lag} behind the end"), "it is catching up"),
+            false => Finding::well("lag", format!("{consumer}: {lag} behind the end")),
         }
     }
-    Ok(match (known, lag > USUAL_LAG) {
-        (false, _) if lag == 0 => Finding::well("lag", format!("{consumer}: there is nothing to take yet")),
-        (false, _) => {
-            Finding::note("lag", format!("{consumer} has taken nothing of {lag} records"), "is it meant to run?")
-        }
-        (true, true) => {
-            let remedy =
-                format!("if the number doesn't fall: is {consumer} running, and is there an error in its log?");
-            Finding::note("lag", format!("{consumer}: {lag} behind the end"), remedy)
-        }
-        (true, false) => Finding::well("lag", format!("{consumer}: {lag} behind the end")),
-    })
 }

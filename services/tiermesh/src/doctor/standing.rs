@@ -15,11 +15,11 @@ use tiermesh_event_log::{
 };
 use tiermesh_proto::v1::{control::Control, customer_event::Event};
 
-use super::{Finding, money};
+use super::{Args, Finding, logic, money};
 use crate::{cli::CommandError, reading::each_record};
 
 /// A tick comes every 10 s.
-const LATE_TICK_MS: Millis = 60_000;
+const LATE_TICK_MS: Millis = 30_000;
 /// One a second.
 const LOOKS_FOR_THE_FIRST_TICK: u32 = 15;
 /// Cut-points come every minute.
@@ -31,16 +31,19 @@ const TAIL: u64 = 256;
 #[derive(Default)]
 struct InForce {
     live: bool,
+    logic: u32,
     policies: BTreeMap<String, Policy>,
     detectors: BTreeMap<String, u32>,
     quiet: BTreeMap<String, Millis>,
     cut_points: BTreeMap<String, Millis>,
 }
 
-pub(super) async fn findings(log: &dyn EventLog, quick: bool) -> Result<Vec<Finding>, CommandError> {
+pub(super) async fn findings(log: &dyn EventLog, args: &Args) -> Result<Vec<Finding>, CommandError> {
     let partitions = log.partitions(CUSTOMER_EVENTS.name).await?;
     let mut findings = topics(log, partitions).await?;
     let in_force = InForce::read(log).await?;
+    findings.push(logic::of_this_release(in_force.logic));
+    findings.extend(logic::of_instances(args, in_force.logic).await);
     findings.push(policies(&in_force));
     let mut ticks = last_ticks(log, partitions).await?;
     // A mesh that went live a moment ago isn't ill.
@@ -62,7 +65,7 @@ pub(super) async fn findings(log: &dyn EventLog, quick: bool) -> Result<Vec<Find
     if in_force.quiet.is_empty() {
         findings.push(Finding::well("sources", "none has gone quiet"));
     }
-    if !quick {
+    if !args.quick {
         findings.extend(money::findings(log, in_force.policies.values()).await?);
     }
     Ok(findings)
@@ -122,7 +125,7 @@ impl InForce {
             Control::SourceBack(back) => {
                 self.quiet.remove(&back.source);
             }
-            Control::LogicActivated(_) => {}
+            Control::LogicActivated(activated) => self.logic = self.logic.max(activated.logic),
         }
     }
 }

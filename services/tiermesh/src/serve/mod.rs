@@ -103,6 +103,7 @@ async fn serve(service: Service, shutdown: &Shutdown) -> Result<(), CommandError
     };
     let Some((log, store)) = place.reach(shutdown).await? else { return Ok(()) };
     let health = Health::default();
+    crate::logic::tell(&health);
     let folding = Folding { address, log: log.clone(), store: store.clone(), health: &health, shutdown };
     match service {
         Service::Ingest { ingest, .. } => {

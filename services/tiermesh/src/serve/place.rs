@@ -3,15 +3,16 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tiermesh_event_log::{EventLog, kafka::KafkaSettings, topics::CUSTOMER_EVENTS};
+use tiermesh_event_log::{
+    EventLog,
+    kafka::{KafkaLog, KafkaSettings},
+    topics::CUSTOMER_EVENTS,
+};
 use tiermesh_service_host::{KafkaArgs, ListenArgs, Shutdown, StoreArgs, TelemetryArgs};
 use tiermesh_store::{SaveStore, StoreError};
 use tokio::time::Instant;
 
-use crate::{
-    cli::CommandError,
-    connect::{kafka, kafka_settings},
-};
+use crate::{cli::CommandError, connect::kafka_settings};
 
 /// How long a start waits for Kafka, its topics and the database: they may be starting too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +24,10 @@ const MOST_PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct PlaceArgs {
     #[command(flatten)]
     kafka: KafkaArgs,
+    /// What this process is called among those of its service. Started again under its name, it gets its partitions back at
+    /// once, also after a kill; stopped for good, it holds them until Kafka's session time-out.
+    #[arg(long, env = "TIERMESH_INSTANCE", value_name = "NAME")]
+    instance: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -39,7 +44,8 @@ impl PlaceArgs {
 
     /// How to reach Kafka.
     pub(super) fn kafka(&self) -> Result<KafkaSettings, CommandError> {
-        kafka_settings(&self.kafka)
+        let settings = kafka_settings(&self.kafka)?;
+        Ok(KafkaSettings { instance: self.instance.clone().filter(|name| !name.is_empty()), ..settings })
     }
 
     /// Log and store, once both answer; nothing if the process was asked to stop before.
@@ -52,7 +58,7 @@ impl PlaceArgs {
                 "--store (or TIERMESH_STORE) must name the database, as postgres://USER:PASSWORD@HOST/NAME".into()
             );
         };
-        let log = kafka(&self.kafka, None)?;
+        let log: Arc<dyn EventLog> = Arc::new(KafkaLog::new(self.kafka()?)?);
         let reaching = async {
             let remedy = "check --kafka, and that the brokers run";
             patiently("Kafka", remedy, || async { log.partitions(CUSTOMER_EVENTS.name).await.map_err(Trouble::log) })

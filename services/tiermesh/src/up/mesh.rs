@@ -71,6 +71,7 @@ impl Mesh {
         let store = SaveStore::open(&format!("sqlite://{}", data.join("state.db").display())).await?;
         let read_model = SaveStore::open(&format!("sqlite://{}", read_model_file(data).display())).await?;
         let health = Health::default();
+        crate::logic::tell(&health);
         let inbound = ingest.read_inbound(None)?;
         let mut settings = Settings { inbound, ..Settings::from(ingest) };
         // Who can reach the loopback address is on this machine.
