@@ -18,10 +18,10 @@ use crate::{
     composed::Composed,
     data::now,
     deploy::{containers::of_compose, watching::watched},
-    killed::assert_undisturbed,
     mesh_process::PATIENCE,
     receiver::Receiver,
     running::Mesh,
+    undisturbed::assert_undisturbed,
 };
 
 const VICTIMS: [&str; 5] = ["ingest", "scoring", "churn-warning", "notification", "console"];
@@ -37,7 +37,7 @@ const ONLY_WHEN_IT_HAPPENS: [&str; 3] =
     ["tiermesh_ingest_rate_limited_total", "tiermesh_processing_restarts_total", "tiermesh_source_quiet"];
 
 /// A customer who orders, complains twice, orders so much that the score card's tier rises, and sends it back.
-fn events_of(customer: &str) -> Vec<Value> {
+pub(crate) fn events_of(customer: &str) -> Vec<Value> {
     let event = |minutes: i64, kind: &str, id: &str, data: Value| {
         json!({
             "specversion": "1.0", "type": format!("tiermesh.{kind}"), "source": "shop/compose",
@@ -77,15 +77,15 @@ fn send(url: &str, events: &[Value]) {
 }
 
 /// One record that has to be told by one route: its CloudEvents source and id, and the route.
-type Told = (String, String, &'static str);
+pub(crate) type Told = (String, String, &'static str);
 
 fn cause(record: &Record, route: &'static str) -> Told {
-    let header = |name: &str| record.headers.iter().find(|header| header.name == name).unwrap().value.clone();
+    let header = |name: &str| record.header(name).unwrap().to_owned();
     (header("ce_source"), header("ce_id"), route)
 }
 
 /// What the routes of the test have to tell of what stands in the log now.
-fn to_be_told(mesh: &Mesh) -> BTreeSet<Told> {
+pub(crate) fn to_be_told(mesh: &Mesh) -> BTreeSet<Told> {
     let mut told = BTreeSet::new();
     for record in mesh.records(TIER_CHANGES.name).iter().flatten() {
         let change = TIER_CHANGES.decode(record).unwrap();
@@ -104,7 +104,7 @@ fn to_be_told(mesh: &Mesh) -> BTreeSet<Told> {
 }
 
 /// The ids of what was delivered, by what it tells.
-fn delivered(mesh: &Mesh) -> BTreeMap<Told, BTreeSet<String>> {
+pub(crate) fn delivered(mesh: &Mesh) -> BTreeMap<Told, BTreeSet<String>> {
     let mut delivered: BTreeMap<Told, BTreeSet<String>> = BTreeMap::new();
     for record in mesh.records(NOTIFICATION_DELIVERIES.name).iter().flatten() {
         let delivery = NOTIFICATION_DELIVERIES.decode(record).unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tiermesh_event_log::{
-    EventLog, Header, NewRecord,
+    EventLog, Headers, NewRecord,
     kafka::{KafkaLog, KafkaSettings},
     topics::{CUSTOMER_EVENTS, DEAD_LETTERS, TopicSpec},
 };
@@ -59,10 +59,6 @@ fn partition(number: usize) -> u32 {
     (number % CUSTOMERS) as u32 % INBOUND_PARTITIONS
 }
 
-fn header(name: &str, value: &str) -> Header {
-    Header { name: name.to_owned(), value: value.to_owned() }
-}
-
 /// As it is written: structured or binary by turns, and every ninth of them bad in one way or another.
 fn record(number: usize) -> (NewRecord, bool) {
     let mut event = order(number);
@@ -79,9 +75,9 @@ fn record(number: usize) -> (NewRecord, bool) {
         return (NewRecord { value: event.to_string().into(), ..NewRecord::default() }, is_bad);
     }
     let attributes = ["specversion", "id", "source", "type", "subject", "time"];
-    let mut headers: Vec<Header> =
-        attributes.iter().map(|name| header(&format!("ce_{name}"), event[name].as_str().unwrap())).collect();
-    headers.push(header("content-type", "application/json; charset=utf-8"));
+    let mut headers: Headers =
+        attributes.iter().map(|name| (format!("ce_{name}"), event[name].as_str().unwrap())).collect();
+    headers.push("content-type", "application/json; charset=utf-8");
     (NewRecord { value: event["data"].to_string().into(), headers, ..NewRecord::default() }, is_bad)
 }
 

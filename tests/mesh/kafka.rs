@@ -30,7 +30,7 @@ pub(crate) fn start(scoring: &[&'static str]) -> Mesh {
 }
 
 /// The partitions of `customer.events` that a process folds for scoring, as its log tells it.
-fn owned(process: &Process) -> BTreeSet<u32> {
+pub(crate) fn owned(process: &Process) -> BTreeSet<u32> {
     let mut owned = BTreeSet::new();
     for line in process.logged().lines().filter(|line| line.contains("service=\"scoring\"")) {
         let number = line.split("partition=").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());

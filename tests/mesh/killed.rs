@@ -1,14 +1,11 @@
 //! `kill -9` while events are being sent: nothing is lost, and after de-duplication all is said once, in order, in the
 //! bytes that an undisturbed fold of the same log gives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tiermesh_churn_warning::ChurnWarningProcessor;
 use tiermesh_domain::time::DAY_MS;
-use tiermesh_event_log::{Header, Record, topics::CUSTOMER_EVENTS};
-use tiermesh_processing::{Engine, Outgoing, Processor, origin_of};
-use tiermesh_proto::v1::customer_event::Event;
 use tiermesh_scoring::{CutPointsProcessor, ScoringProcessor};
 use tiermesh_testkit::wait_for;
 
@@ -19,6 +16,7 @@ use crate::{
     mesh_process::{PATIENCE, Sender},
     running::{Mesh, PARTITIONS},
     simulate_command::{UNTIL, simulated_year},
+    undisturbed::{assert_nothing_lost, assert_undisturbed},
 };
 
 /// The year of invoices up to now, out of order, a tenth of them twice.
@@ -58,102 +56,6 @@ fn load_year_and_kill(mesh: &mut Mesh, victims: &[&str]) {
     let sent = sender.finish();
     assert_eq!((&sent["accepted"], &sent["refused"]), (&22_686.into(), &0.into()), "{sent}");
     mesh.wait_until_folded();
-}
-
-/// Everything that was sent stands in the log, under its name.
-fn assert_nothing_lost(mesh: &Mesh, sent: &[Value]) {
-    let mut found: BTreeSet<(String, String, String)> = BTreeSet::new();
-    for record in mesh.records(CUSTOMER_EVENTS.name).iter().flatten() {
-        if let Some(Event::Fact(fact)) = CUSTOMER_EVENTS.decode(record).unwrap().event {
-            found.insert((fact.source, fact.subject, fact.id));
-        }
-    }
-    let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
-    let name = |event: &Value| (text(event, "source"), text(event, "subject"), text(event, "id"));
-    let sent: BTreeSet<_> = sent.iter().map(name).collect();
-    assert!(sent.len() > 20_000);
-    assert!(sent == found, "of {} events {} stand in the log", sent.len(), found.intersection(&sent).count());
-}
-
-/// A record as it was said, but for where it stands and whose trace it belongs to.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    key: Vec<u8>,
-    value: Vec<u8>,
-    headers: Vec<Header>,
-}
-
-impl Said {
-    fn new(key: &[u8], value: &[u8], headers: &[Header]) -> Self {
-        let headers = headers.iter().filter(|header| header.name != "traceparent").cloned().collect();
-        Self { key: key.to_vec(), value: value.to_vec(), headers }
-    }
-}
-
-/// By output topic and source partition.
-type Outputs = BTreeMap<(&'static str, u32), Vec<Said>>;
-
-/// What a service stood by: each number once, none missing. What was said again must be the same bytes.
-fn said<P: Processor>(mesh: &Mesh, processor: &P) -> Outputs {
-    let mut outputs = Outputs::new();
-    let topics: BTreeSet<&str> = processor.outputs(0).iter().map(|(topic, _)| *topic).collect();
-    for topic in topics {
-        for record in mesh.records(topic).iter().flatten() {
-            let Some(origin) = origin_of(record).filter(|origin| origin.service == processor.service()) else {
-                continue;
-            };
-            let said = outputs.entry((topic, origin.partition)).or_default();
-            let this = Said::new(&record.key, &record.value, &record.headers);
-            let at = usize::try_from(origin.sequence).unwrap() - 1;
-            match said.get(at) {
-                Some(earlier) => assert!(*earlier == this, "{topic}: {origin:?} was said twice, in other bytes"),
-                None => {
-                    assert_eq!(said.len(), at, "{topic}: a gap before {origin:?}");
-                    said.push(this);
-                }
-            }
-        }
-    }
-    outputs
-}
-
-/// What a service says that nothing disturbs, of what its input holds now.
-fn undisturbed<P: Processor>(mesh: &Mesh, processor: &P) -> Outputs {
-    let mut outputs = Outputs::new();
-    for (partition, records) in (0..).zip(mesh.records(processor.input())) {
-        let mut engine = Engine::new(processor.service(), partition, processor.fold());
-        let mut outgoing: Vec<Outgoing> = Vec::new();
-        let apply = |record: &Record| engine.apply(record, &mut outgoing).unwrap();
-        records.iter().for_each(apply);
-        for Outgoing { topic, record, .. } in outgoing {
-            let said = Said::new(&record.key, &record.value, &record.headers);
-            outputs.entry((topic, partition)).or_default().push(said);
-        }
-    }
-    outputs
-}
-
-/// What a service said is what it would have said undisturbed: all of it, and nothing else.
-pub(crate) fn assert_undisturbed<P: Processor>(mesh: &Mesh, processor: &P) {
-    let service = processor.service();
-    let least = undisturbed(mesh, processor);
-    assert!(!least.is_empty(), "{service} had nothing to say: the test tests nothing");
-    let mut found = Outputs::new();
-    wait_for(&format!("{service} to say all it has to say"), PATIENCE, || {
-        found = said(mesh, processor);
-        least.iter().all(|(key, least)| found.get(key).is_some_and(|found| found.len() >= least.len()))
-    });
-    // Time went on meanwhile, and more may have been said.
-    let lengths = |outputs: &Outputs| outputs.iter().map(|(key, said)| (*key, said.len())).collect::<Vec<_>>();
-    let most = if lengths(&found) == lengths(&least) { least } else { undisturbed(mesh, processor) };
-    for (key, found) in &found {
-        let expected = most.get(key).map_or(&[][..], Vec::as_slice);
-        assert!(found.len() <= expected.len(), "{service}, {key:?}: says more than there is to say");
-        let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
-        if let Some(at) = differs {
-            panic!("{service}, {key:?}, {}:\n  found    {:?}\n  expected {:?}", at + 1, found[at], expected[at]);
-        }
-    }
 }
 
 fn assert_all_undisturbed(mesh: &Mesh) {

@@ -21,6 +21,8 @@ const TOLD_LINES: usize = 60;
 /// A service that runs. Dropped, it is killed; if the test fails, its log is printed.
 pub(crate) struct Process {
     name: String,
+    /// Another one than `tiermesh`.
+    program: Option<PathBuf>,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     port: u16,
@@ -57,7 +59,13 @@ impl Process {
     ) -> Self {
         let (arguments, environment) = (arguments.to_vec(), environment.clone());
         let log = dir.join(format!("{name}.log"));
-        Self { name: name.to_owned(), arguments, environment, port, log, child: None }
+        Self { name: name.to_owned(), program: None, arguments, environment, port, log, child: None }
+    }
+
+    /// As of this program, which takes the arguments of `tiermesh`.
+    pub(crate) fn of_program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
+        self
     }
 
     /// Where it listens.
@@ -74,7 +82,7 @@ impl Process {
     pub(crate) fn launch(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(&self.log).unwrap();
-        let mut command = tiermesh();
+        let mut command = self.program.as_deref().map_or_else(tiermesh, clean);
         command
             .args(&self.arguments)
             .envs(&self.environment)
@@ -127,6 +135,41 @@ impl Process {
         assert!(status.is_some_and(|status| status.success()), "{} stopped with {status:?}", self.name);
     }
 
+    /// Stops its clock, as a machine that hangs would: it keeps its connections, and does nothing.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on as if nothing had been.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().unwrap_or_else(|| panic!("{} doesn't run", self.name));
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How much memory it has, in MiB.
+    pub(crate) fn resident_mebibytes(&self) -> u64 {
+        let child = self.child.as_ref().unwrap_or_else(|| panic!("{} doesn't run", self.name));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
+    /// Waits until it has ended by itself; how.
+    pub(crate) fn wait_until_ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_for(&format!("{} to end", self.name), PATIENCE, || {
+            status = self.ended();
+            status.is_some()
+        });
+        self.child = None;
+        status.unwrap()
+    }
+
     fn ended(&mut self) -> Option<ExitStatus> {
         self.child.as_mut()?.try_wait().unwrap()
     }
@@ -150,7 +193,12 @@ impl Drop for Process {
 
 /// The command, with nothing set by the environment that the tests run in.
 fn tiermesh() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tiermesh"));
+    clean(Path::new(env!("CARGO_BIN_EXE_tiermesh")))
+}
+
+/// A program with nothing set by the environment that the tests run in.
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TIERMESH_") {
             command.env_remove(name);

@@ -51,6 +51,11 @@ impl Mesh {
     pub(crate) fn embedded() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
+        Self::embedded_at(dir, &data)
+    }
+
+    /// The same with its data there.
+    pub(crate) fn embedded_at(dir: TempDir, data: &Path) -> Self {
         let arguments = ["up", "--data", &data.display().to_string(), "--partitions", &PARTITIONS.to_string()];
         let process = Process::stopped("up", dir.path(), &arguments);
         let source = ["--data".to_owned(), data.display().to_string()];
@@ -64,20 +69,37 @@ impl Mesh {
     /// A mesh on a broker and a database of its own: topics, but no service yet.
     pub(crate) fn on_kafka() -> Self {
         let mesh = Self::on_empty_kafka();
+        mesh.create_topics();
+        mesh
+    }
+
+    /// Creates the topics of a mesh on Kafka.
+    pub(crate) fn create_topics(&self) {
         let partitions = PARTITIONS.to_string();
         let settings = ["--create", "--partitions", &partitions, "--replication", "1", "--min-in-sync", "1"];
-        run(&[&["topics", &mesh.source[0], &mesh.source[1]][..], &settings].concat());
-        mesh
+        run(&[&["topics", &self.source[0], &self.source[1]][..], &settings].concat());
     }
 
     /// A broker and a database of its own, and nothing on them yet.
     pub(crate) fn on_empty_kafka() -> Self {
+        Self::on_servers(|| (KafkaServer::start(), postgres(), ())).0
+    }
+
+    /// The same on servers that are started here: the broker, the database's URL, and what else belongs to them.
+    pub(crate) fn on_servers<T>(start: impl FnOnce() -> (KafkaServer, String, T)) -> (Self, T) {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = KafkaServer::start();
+        let (server, store, more) = start();
         let source = ["--kafka".to_owned(), server.bootstrap().to_owned()];
-        let (store, dir) = (postgres(), tempfile::tempdir().unwrap());
         let place = Place::Kafka { server, _turn: turn };
-        Self::new(source, store, place, dir)
+        (Self::new(source, store, place, tempfile::tempdir().unwrap()), more)
+    }
+
+    /// The broker of a mesh on Kafka.
+    pub(crate) fn broker(&self) -> &KafkaServer {
+        match &self.place {
+            Place::Kafka { server, .. } => server,
+            Place::Embedded { .. } => panic!("an embedded mesh has no broker"),
+        }
     }
 
     fn new(source: [String; 2], store: String, place: Place, dir: TempDir) -> Self {
@@ -88,11 +110,18 @@ impl Mesh {
 
     /// Starts `tiermesh serve SERVICE` under a name of its own, and waits until it is ready.
     pub(crate) fn serve(&mut self, name: &'static str, service: &str) {
+        self.add_service(name, service, |process| process);
+        self.process(name).launch();
+        self.process(name).wait_until_ready();
+    }
+
+    /// Takes `tiermesh serve SERVICE` in under a name of its own, or what is made of it. It doesn't run yet.
+    pub(crate) fn add_service(&mut self, name: &'static str, service: &str, made: impl FnOnce(Process) -> Process) {
         let [flag, brokers] = &self.source;
         // A member that was killed is to be given up soon; the default is for networks, not for tests.
         let sessions = "session.timeout.ms=3000,heartbeat.interval.ms=500";
         let arguments = ["serve", service, flag, brokers, "--store", &self.store, "--kafka-property", sessions];
-        let process = Process::start(name, self.dir.path(), &arguments);
+        let process = made(Process::stopped(name, self.dir.path(), &arguments));
         assert!(self.processes.insert(name, process).is_none(), "{name} runs already");
     }
 
@@ -154,7 +183,7 @@ impl Mesh {
         verdict["compared"].as_u64().unwrap()
     }
 
-    fn log(&self) -> &dyn EventLog {
+    pub(crate) fn log(&self) -> &dyn EventLog {
         let log = self.log.get_or_init(|| match &self.place {
             Place::Embedded { log } => Arc::new(self.wait(EmbeddedLog::open_read_only(log)).unwrap()),
             Place::Kafka { server, .. } => Arc::new(KafkaLog::new(KafkaSettings::new(server.bootstrap())).unwrap()),
@@ -195,7 +224,7 @@ impl Mesh {
         self.ends(CUSTOMER_EVENTS.name).iter().sum()
     }
 
-    fn ends(&self, topic: &str) -> Vec<u64> {
+    pub(crate) fn ends(&self, topic: &str) -> Vec<u64> {
         let log = self.log();
         self.wait(async {
             let mut ends = Vec::new();
@@ -227,7 +256,7 @@ impl Mesh {
     }
 
     /// Waits for what is asked of the log or the store.
-    fn wait<T>(&self, asked: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, asked: impl Future<Output = T>) -> T {
         self.runtime.block_on(asked)
     }
 }

@@ -14,7 +14,7 @@ use tiermesh_domain::{
     signals::ChurnWarning,
     time::{DAY_MS, Millis},
 };
-use tiermesh_event_log::Record;
+use tiermesh_event_log::{Headers, Record};
 use tiermesh_processing::{Engine, Outgoing};
 use tiermesh_proto::v1::{Fact, Live, SourceBack, SourceQuiet, TierChange, control::Control};
 
@@ -128,7 +128,7 @@ pub(crate) fn records<M: Message>(messages: &[M]) -> Vec<Record> {
         offset,
         key: Bytes::new(),
         value: message.encode_to_vec().into(),
-        headers: Vec::new(),
+        headers: Headers::new(),
     };
     (1..).zip(messages).map(record).collect()
 }
@@ -189,7 +189,7 @@ impl<F: Fold> Case<F> {
             let mut done = 0;
             for cut in &cuts {
                 self.run(&mut engine, done, *cut);
-                segments.push(if segments.is_empty() { engine.snapshot() } else { engine.delta() });
+                segments.push(if segments.is_empty() { engine.snapshot() } else { engine.delta().compress() });
                 done = *cut;
             }
             let mut loaded = self.load(&segments);
@@ -212,7 +212,7 @@ impl<F: Fold> Case<F> {
             lasting.apply(record, &mut told).unwrap();
             match at % 7 {
                 6 => segments = vec![restarted.snapshot()],
-                _ => segments.push(restarted.delta()),
+                _ => segments.push(restarted.delta().compress()),
             }
             lasting.delta();
         }

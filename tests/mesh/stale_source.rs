@@ -192,11 +192,7 @@ fn what_is_said_of_sources_is_numbered_and_saved() {
     let sequences: Vec<u64> = said.iter().map(|out| out.sequence).collect();
     assert_eq!(sequences, (1..=said.len() as u64).collect::<Vec<_>>());
     let of_sources: Vec<&Outgoing> = said.iter().filter(|out| &out.record.key[..] == b"sources").collect();
-    let kinds: Vec<&str> = of_sources
-        .iter()
-        .filter_map(|out| out.record.headers.iter().find(|header| header.name == "ce_type"))
-        .map(|header| header.value.as_str())
-        .collect();
+    let kinds: Vec<&str> = of_sources.iter().filter_map(|out| out.record.headers.get("ce_type")).collect();
     assert_eq!(kinds, ["tiermesh.source.quiet", "tiermesh.source.back"]);
     assert!(of_sources.iter().all(|out| out.topic == "control" && out.partition == 0));
 

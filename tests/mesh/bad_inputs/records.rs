@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tiermesh_event_log::{
-    EventLog, Header, NewRecord,
+    EventLog, NewRecord,
     kafka::{KafkaLog, KafkaSettings},
     topics::{CUSTOMER_EVENTS, DEAD_LETTERS, TopicSpec},
 };
@@ -28,10 +28,7 @@ fn bad() -> Vec<(&'static str, NewRecord, &'static str, &'static str)> {
     };
     let with = |headers: &[(&str, &str)], value: String| NewRecord {
         value: value.into(),
-        headers: headers
-            .iter()
-            .map(|(name, value)| Header { name: (*name).to_owned(), value: (*value).to_owned() })
-            .collect(),
+        headers: headers.iter().copied().collect(),
         ..NewRecord::default()
     };
     let binary = [("ce_specversion", "1.0"), ("ce_id", "b"), ("ce_source", "erp/x"), ("ce_subject", "c1")];
