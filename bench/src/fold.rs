@@ -1,0 +1,188 @@
+//! `fold`: the fold of scoring alone, in this process, without log, runtime and database: what a record costs at least,
+//! and what a customer weighs.
+//!
+//! The records of a history are made first. Then each partition takes a batch in turn, as in a service; decoding and
+//! folding are measured apart, in CPU time of the thread. What a customer weighs shows in the first round only: those behind
+//! it get memory that was given back.
+
+use prost::Message;
+use tiermesh_domain::{
+    fold::{Effect, Fold},
+    scoring::Scoring,
+};
+use tiermesh_proto::v1::{CustomerEvent, Origin, Summary};
+
+use crate::{
+    Failure, Run,
+    history::{self, Partitions},
+    orders::{Plan, Skew},
+    processes::{resident_bytes, thread_nanoseconds},
+    results::{Results, Round, Table, round},
+};
+
+/// Sizes of the history.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Orders.
+    #[arg(long, default_value_t = 2_000_000)]
+    orders: u64,
+    /// Customers.
+    #[arg(long, default_value_t = 200_000)]
+    customers: u32,
+    /// Only this one.
+    #[arg(long)]
+    skew: Option<Skew>,
+    /// Partitions.
+    #[arg(long, default_value_t = 8)]
+    partitions: u32,
+    /// Days that the orders are spread over.
+    #[arg(long, default_value_t = 500)]
+    days: u32,
+}
+
+/// Records taken from a partition before it is the next one's turn, as in a service.
+const BATCH: usize = 2_000;
+
+const COLUMNS: [(&str, &str, usize); 8] = [
+    ("decode", "decode, ns/record", 0),
+    ("fold", "fold, ns/record", 0),
+    ("effects", "effects/order", 3),
+    ("bytes", "bytes/customer", 0),
+    ("packed", "packed bytes/customer", 0),
+    ("pack", "pack everything, s", 2),
+    ("load", "load, s", 2),
+    ("records", "records", 0),
+];
+
+/// Measures it.
+///
+/// # Errors
+/// A fold that doesn't take what was generated for it.
+pub fn run(run: &Run, args: &Args) -> Result<Results, Failure> {
+    let mut table = Table::new("The fold alone", COLUMNS);
+    let skews = args.skew.map_or(vec![Skew::Uniform, Skew::Zipf], |skew| vec![skew]);
+    let plan = |skew| Plan {
+        orders: run.sized(args.orders, 20_000),
+        customers: run.sized(u64::from(args.customers), 2_000) as u32,
+        skew,
+        days: args.days,
+    };
+    let mut is_first = true;
+    for skew in &skews {
+        let log = Log::of(plan(*skew), args.partitions)?;
+        for _ in 0..run.rounds() {
+            let (mut figures, bytes) = measure(plan(*skew), &log)?;
+            if std::mem::take(&mut is_first) {
+                figures.insert("bytes".to_owned(), bytes);
+            }
+            table.add(skew.name(), figures, None)?;
+        }
+    }
+    let plan = plan(skews[0]);
+    let mut results = run.results("fold");
+    results.settings = [("orders", plan.orders), ("customers", plan.customers.into()), ("days", plan.days.into())]
+        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .into();
+    results.tables.push(table);
+    Ok(results)
+}
+
+/// A history, and the folds that its cut-points come from.
+struct Log {
+    /// Kept, so that those measured get memory of their own.
+    folds: Vec<Scoring>,
+    /// The values of the records, end to end, and where each ends.
+    partitions: Vec<(Vec<u8>, Vec<usize>)>,
+    summaries: u64,
+}
+
+impl Partitions for Log {
+    fn take(&mut self, partition: u32, event: CustomerEvent, summaries: &mut Vec<Summary>) -> Result<(), Failure> {
+        let (bytes, ends) = &mut self.partitions[partition as usize];
+        event.encode(bytes)?;
+        ends.push(bytes.len());
+        let mut effects = Vec::new();
+        self.folds[partition as usize].apply(&event, &mut effects)?;
+        for effect in effects {
+            if let Effect::Summary(mut summary) = effect {
+                let offset = ends.len() as u64;
+                self.summaries += u64::from(partition == 0);
+                let sequence = self.summaries;
+                summary.origin = Some(Origin { service: "scoring".to_owned(), partition, offset, sequence });
+                summaries.push(summary);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    fn of(plan: Plan, partitions: u32) -> Result<Self, Failure> {
+        let count = partitions as usize;
+        let folds = (0..count).map(|_| Scoring::new(partitions)).collect();
+        let mut log = Self { folds, partitions: vec![(Vec::new(), Vec::new()); count], summaries: 0 };
+        history::write(plan, partitions, &mut log)?;
+        Ok(log)
+    }
+
+    fn decode(&self, partition: usize, from: usize, events: &mut Vec<CustomerEvent>) -> Result<(), Failure> {
+        let (bytes, ends) = &self.partitions[partition];
+        for at in from..ends.len().min(from + BATCH) {
+            let start = if at == 0 { 0 } else { ends[at - 1] };
+            events.push(CustomerEvent::decode(&bytes[start..ends[at]])?);
+        }
+        Ok(())
+    }
+}
+
+/// The figures of one round, and how many bytes the process grew by for each customer.
+fn measure(plan: Plan, log: &Log) -> Result<(Round, f64), Failure> {
+    let own = std::process::id();
+    let before = resident_bytes(own)?;
+    let partitions = log.partitions.len();
+    let mut folds: Vec<Scoring> = (0..partitions).map(|_| Scoring::new(partitions as u32)).collect();
+    let longest = log.partitions.iter().map(|(_, ends)| ends.len()).max().unwrap_or_default();
+    let (mut events, mut effects) = (Vec::with_capacity(BATCH), Vec::new());
+    let (mut decoding, mut folding, mut said) = (0, 0, 0);
+    for from in (0..longest).step_by(BATCH) {
+        for (partition, fold) in folds.iter_mut().enumerate() {
+            let began = thread_nanoseconds()?;
+            events.clear();
+            log.decode(partition, from, &mut events)?;
+            let decoded = thread_nanoseconds()?;
+            for event in &events {
+                fold.apply(event, &mut effects)?;
+                said += effects.len();
+                effects.clear();
+            }
+            folding += thread_nanoseconds()? - decoded;
+            decoding += decoded - began;
+        }
+    }
+    let grown = resident_bytes(own)?.saturating_sub(before);
+    let began = thread_nanoseconds()?;
+    let segments: Vec<Vec<u8>> = folds.iter_mut().map(Fold::snapshot).collect();
+    let pack = thread_nanoseconds()? - began;
+    drop(folds);
+    let packed: usize = segments.iter().map(Vec::len).sum();
+    let began = thread_nanoseconds()?;
+    let mut loaded = Vec::with_capacity(partitions);
+    for segment in segments {
+        let mut fold = Scoring::new(partitions as u32);
+        fold.load(&[segment])?;
+        loaded.push(fold);
+    }
+    let load = thread_nanoseconds()? - began;
+    let records: usize = log.partitions.iter().map(|(_, ends)| ends.len()).sum();
+    let (of_record, of_customer) = (records as f64, f64::from(plan.customers));
+    let figures = [
+        ("decode", decoding as f64 / of_record),
+        ("fold", folding as f64 / of_record),
+        ("effects", said as f64 / plan.orders as f64),
+        ("packed", packed as f64 / of_customer),
+        ("pack", pack as f64 / 1e9),
+        ("load", load as f64 / 1e9),
+        ("records", of_record),
+    ];
+    Ok((round(figures), grown as f64 / of_customer))
+}
