@@ -5,7 +5,7 @@ use std::{io::Read, path::PathBuf};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 use tiermesh_domain::{
-    fact::parse_cloud_event_value,
+    fact::parse_cloud_event,
     policy::{Document, Policy},
     time::{Millis, format_instant, parse_instant},
 };
@@ -69,7 +69,7 @@ pub fn retail_events() -> Vec<Value> {
 
 /// The real invoices as facts.
 pub fn retail() -> Vec<Fact> {
-    retail_events().iter().map(|event| parse_cloud_event_value(event).unwrap().fact).collect()
+    retail_events().iter().map(|event| parse_cloud_event(event.to_string().as_bytes()).unwrap().fact).collect()
 }
 
 /// When an event happened.

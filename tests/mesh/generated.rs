@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 use tiermesh_domain::{
-    fact::parse_cloud_event_value,
+    fact::parse_cloud_event,
     time::{DAY_MS, Millis, format_instant, parse_instant},
 };
 use tiermesh_proto::v1::Fact;
@@ -159,5 +159,5 @@ fn fact(number: usize, (kind, customer, offset, amount, key, small): Happening) 
         "source": if small % 2 == 0 { "erp" } else { "shop" },
         "subject": format!("customer-{customer}"), "time": format_instant(time), "data": data,
     });
-    parse_cloud_event_value(&event).unwrap().fact
+    parse_cloud_event(event.to_string().as_bytes()).unwrap().fact
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tiermesh_batch::{Quiet, signals_with_quiet_sources};
 use tiermesh_domain::{
     explain::CustomerFold,
-    fact::{self, parse_cloud_event_value},
+    fact::{self, parse_cloud_event},
     policy::Document,
     rank::Coordinator,
     time::{DAY_MS, Millis, Zone, format_instant, parse_instant},
@@ -41,7 +41,7 @@ fn order(source: &str, customer: &str, time: Millis) -> Fact {
         "specversion": "1.0", "type": "tiermesh.order.placed", "id": id, "source": source, "subject": customer,
         "time": format_instant(time), "data": {"order_id": id, "amount": "10.00", "currency": "GBP"},
     });
-    parse_cloud_event_value(&event).unwrap().fact
+    parse_cloud_event(event.to_string().as_bytes()).unwrap().fact
 }
 
 /// History until then; live from then on.

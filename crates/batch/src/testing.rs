@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tiermesh_domain::{
-    fact::parse_cloud_event_value,
+    fact::parse_cloud_event,
     policy::{DetectorSettings, Document, Policy, parse},
     time::{Millis, parse_instant},
 };
@@ -21,7 +21,7 @@ pub(crate) fn event(id: &str, kind: &str, customer: &str, time: &str, data: Valu
         "specversion": "1.0", "id": id, "source": "test", "type": format!("tiermesh.{kind}"),
         "subject": customer, "time": time, "data": data,
     });
-    parse_cloud_event_value(&event).unwrap_or_else(|refusal| unreachable!("{refusal}")).fact
+    parse_cloud_event(event.to_string().as_bytes()).unwrap_or_else(|refusal| unreachable!("{refusal}")).fact
 }
 
 /// A fact of customer `c`.

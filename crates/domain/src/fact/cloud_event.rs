@@ -1,11 +1,10 @@
 //! CloudEvents 1.0 in JSON to facts.
 
-use serde_json::Value;
 use tiermesh_proto::v1::{Fact, Personal};
 
 use super::{
-    fields::{Fields, Refusal, instant},
-    json::parse_json,
+    fields::{Fields, Path, Refusal, instant},
+    json::Json,
     types,
 };
 
@@ -23,17 +22,17 @@ pub struct Parsed {
 /// # Errors
 /// [`Refusal`] names the field and says what is wrong with it.
 pub fn parse_cloud_event(json: &[u8]) -> Result<Parsed, Refusal> {
-    parse_cloud_event_value(&parse_json(json)?)
+    read_cloud_event(&Json::read(json)?)
 }
 
-/// The same, from JSON that is parsed already.
+/// The same, from JSON that was read already.
 ///
 /// # Errors
 /// As [`parse_cloud_event`].
-pub fn parse_cloud_event_value(value: &Value) -> Result<Parsed, Refusal> {
-    let mut event = Fields::of("", value).map_err(|_| Refusal::new("", "an event must be a JSON object"))?;
+pub fn read_cloud_event(event: &Json<'_>) -> Result<Parsed, Refusal> {
+    let mut event = Fields::of(Path::WHOLE, event).map_err(|_| Refusal::new("", "an event must be a JSON object"))?;
     match event.get("specversion") {
-        Some(Value::String(version)) if version == "1.0" => {}
+        Some(Json::Text(version)) if version == "1.0" => {}
         None => return event.refuse("specversion", "is missing; it must be \"1.0\""),
         Some(other) => return event.refuse("specversion", format!("{other} is not \"1.0\"")),
     }
@@ -54,7 +53,7 @@ pub fn parse_cloud_event_value(value: &Value) -> Result<Parsed, Refusal> {
         return event.refuse("data_base64", "is not taken; send `data` as a JSON object");
     }
     let Some(data) = event.get("data") else { return event.refuse("data", "is missing") };
-    let mut fields = Fields::of("data", data)?;
+    let mut fields = Fields::of(Path::DATA, data)?;
     let mut personal = Vec::new();
     let data = types::read(&kind, &mut fields, &mut personal)?;
     let personal = (!personal.is_empty()).then_some(Personal { fields: personal });

@@ -1,9 +1,11 @@
 //! Reading the fields of an event's `data`, each error naming the field and what is allowed.
 
-use serde_json::{Map, Value};
+use std::fmt;
 
+use smallvec::SmallVec;
 use tiermesh_proto::v1::Attribute;
 
+use super::json::{Json, Members};
 use crate::{exact::DecimalError, money, time};
 
 /// Why an event was refused.
@@ -28,38 +30,61 @@ const LONGEST_NAME: usize = 256;
 /// Longest free text taken, in bytes.
 const LONGEST_TEXT: usize = 16 * 1024;
 
+/// Where an object stands in its event. Made into a text only where something is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path {
+    object: &'static str,
+    /// One of the objects in this array.
+    item: Option<(&'static str, usize)>,
+}
+
+impl Path {
+    /// The event itself.
+    pub(super) const WHOLE: Self = Self { object: "", item: None };
+    /// Its data.
+    pub(super) const DATA: Self = Self { object: "data", item: None };
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.item {
+            None => f.write_str(self.object),
+            Some((array, at)) => write!(f, "{}.{array}[{at}]", self.object),
+        }
+    }
+}
+
 /// The fields of one JSON object, remembering which were read.
 pub(super) struct Fields<'a> {
-    path: String,
-    object: &'a Map<String, Value>,
-    read: Vec<&'static str>,
+    path: Path,
+    object: &'a Members<'a>,
+    read: SmallVec<[&'static str; 8]>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(path: impl Into<String>, value: &'a Value) -> Result<Self, Refusal> {
-        let path = path.into();
+    pub(super) fn of(path: Path, value: &'a Json<'a>) -> Result<Self, Refusal> {
         match value {
-            Value::Object(object) => Ok(Self { path, object, read: Vec::new() }),
-            _ => Err(Refusal::new(path, "must be a JSON object")),
+            Json::Object(object) => Ok(Self { path, object, read: SmallVec::new() }),
+            _ => Err(Refusal::new(path.to_string(), "must be a JSON object")),
         }
     }
 
     /// The names in the object that nothing read, as paths.
     pub(super) fn ignored(&self) -> Vec<String> {
-        self.object.keys().filter(|key| !self.read.contains(&key.as_str())).map(|key| self.at(key)).collect()
+        self.object.keys().filter(|key| !self.read.contains(&&***key)).map(|key| self.at(key)).collect()
     }
 
     pub(super) fn at(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.object.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// The field's value; absent and null are the same.
-    pub(super) fn get(&mut self, name: &'static str) -> Option<&'a Value> {
-        self.get_or_null(name).filter(|value| !value.is_null())
+    pub(super) fn get(&mut self, name: &'static str) -> Option<&'a Json<'a>> {
+        self.get_or_null(name).filter(|value| **value != Json::Null)
     }
 
     /// The field's value, telling null from absent.
-    pub(super) fn get_or_null(&mut self, name: &'static str) -> Option<&'a Value> {
+    pub(super) fn get_or_null(&mut self, name: &'static str) -> Option<&'a Json<'a>> {
         self.read.push(name);
         self.object.get(name)
     }
@@ -82,8 +107,8 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_name(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
         let text = match self.get(name) {
             None => return Ok(None),
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) if number.as_i64().is_some() => number.to_string(),
+            Some(Json::Text(text)) => text.clone().into_owned(),
+            Some(Json::Number(number)) if number.as_i64().is_some() => number.to_string(),
             Some(_) => return self.refuse(name, "must be a string"),
         };
         if text.is_empty() {
@@ -102,8 +127,8 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) if text.len() <= LONGEST_TEXT => Ok(Some(text.clone())),
-            Some(Value::String(_)) => self.refuse(name, format!("is longer than {LONGEST_TEXT} bytes")),
+            Some(Json::Text(text)) if text.len() <= LONGEST_TEXT => Ok(Some(text.clone().into_owned())),
+            Some(Json::Text(_)) => self.refuse(name, format!("is longer than {LONGEST_TEXT} bytes")),
             Some(_) => self.refuse(name, "must be a string"),
         }
     }
@@ -122,7 +147,7 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_word(&mut self, name: &'static str, allowed: &[&str]) -> Result<Option<String>, Refusal> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) if allowed.contains(&text.as_str()) => Ok(Some(text.clone())),
+            Some(Json::Text(text)) if allowed.contains(&&**text) => Ok(Some(text.clone().into_owned())),
             Some(other) => self.refuse(name, format!("{other} is not one of {}", allowed.join(", "))),
         }
     }
@@ -136,8 +161,8 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_currency(&mut self, name: &'static str) -> Result<Option<(String, u32)>, Refusal> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(code)) => match money::decimals_of(code) {
-                Some(decimals) => Ok(Some((code.clone(), decimals))),
+            Some(Json::Text(code)) => match money::decimals_of(code) {
+                Some(decimals) => Ok(Some((code.clone().into_owned(), decimals))),
                 None => self.refuse(name, format!("{code:?} is not an ISO 4217 currency code such as \"GBP\"")),
             },
             Some(_) => self.refuse(name, "must be a string"),
@@ -153,11 +178,11 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_decimal(&mut self, name: &'static str, decimals: u32) -> Result<Option<i64>, Refusal> {
         let text = match self.get(name) {
             None => return Ok(None),
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
+            Some(Json::Text(text)) => text,
+            Some(Json::Number(number)) => number.as_str(),
             Some(_) => return self.refuse(name, "must be a decimal number, as a string (\"139.12\")"),
         };
-        match money::parse_amount(&text, decimals) {
+        match money::parse_amount(text, decimals) {
             Ok(value) => Ok(Some(value)),
             Err(DecimalError::NotANumber) => {
                 self.refuse(name, format!("{text:?} is not a decimal number such as \"139.12\""))
@@ -198,7 +223,7 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_bool(&mut self, name: &'static str) -> Result<Option<bool>, Refusal> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(Json::Bool(value)) => Ok(Some(*value)),
             Some(_) => self.refuse(name, "must be true or false"),
         }
     }
@@ -230,9 +255,10 @@ impl<'a> Fields<'a> {
     /// An array of strings; absent: empty.
     pub(super) fn names(&mut self, name: &'static str) -> Result<Vec<String>, Refusal> {
         let Some(found) = self.get(name) else { return Ok(Vec::new()) };
-        let strings = found.as_array().and_then(|items| {
-            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
-        });
+        let strings = match found {
+            Json::Array(items) => items.iter().map(|item| item.as_text().map(str::to_owned)).collect(),
+            _ => None,
+        };
         match strings {
             Some(strings) => Ok(strings),
             None => self.refuse(name, "must be an array of strings"),
@@ -243,10 +269,10 @@ impl<'a> Fields<'a> {
     pub(super) fn items(&mut self, name: &'static str) -> Result<Vec<Fields<'a>>, Refusal> {
         match self.get(name) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => items
+            Some(Json::Array(items)) => items
                 .iter()
                 .enumerate()
-                .map(|(at, item)| Fields::of(format!("{}[{at}]", self.at(name)), item))
+                .map(|(at, item)| Fields::of(Path { item: Some((name, at)), ..self.path }, item))
                 .collect(),
             Some(_) => self.refuse(name, "must be an array"),
         }
@@ -261,6 +287,6 @@ pub(super) fn instant(text: &str) -> Option<i64> {
 }
 
 /// A named JSON value; null becomes empty text.
-pub(super) fn attribute(name: &str, value: &Value) -> Attribute {
-    Attribute { name: name.to_owned(), json: if value.is_null() { String::new() } else { value.to_string() } }
+pub(super) fn attribute(name: &str, value: &Json<'_>) -> Attribute {
+    Attribute { name: name.to_owned(), json: if *value == Json::Null { String::new() } else { value.to_string() } }
 }

@@ -1,6 +1,7 @@
 //! The event types, one table: what each one's `data` holds.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
 use tiermesh_proto::v1::{
     CompetitorMentioned, ComplaintOpened, ComplaintStep, Contract, Custom, CustomerErased, CustomerMerged, Interaction,
     InvoiceAmount, InvoiceIssued, InvoiceRef, LeadCaptured, LeadStageChanged, Order, OrderLine, OrderRef, Payment,
@@ -8,7 +9,10 @@ use tiermesh_proto::v1::{
     RiskReported, SurveyAnswered, Ticket, TierOverridden, UsageReported, fact::Data,
 };
 
-use super::fields::{Fields, Refusal};
+use super::{
+    fields::{Fields, Refusal},
+    json::Json,
+};
 
 /// What every type of ours begins with.
 pub const PREFIX: &str = "tiermesh.";
@@ -152,47 +156,47 @@ pub(super) fn read(kind: &str, f: &mut Fields<'_>, personal: &mut Vec<PersonalFi
 }
 
 /// The type of a fact's data, as it stands in `ce_type`.
-pub fn type_name(data: &Data) -> String {
+pub fn type_name(data: &Data) -> Cow<'static, str> {
     let name = match data {
-        Data::OrderPlaced(_) => "order.placed",
-        Data::OrderPaid(_) => "order.paid",
-        Data::OrderFulfilled(_) => "order.fulfilled",
-        Data::OrderCorrected(_) => "order.corrected",
-        Data::OrderCancelled(_) => "order.cancelled",
-        Data::OrderRefunded(_) => "order.refunded",
-        Data::InvoiceIssued(_) => "invoice.issued",
-        Data::InvoiceCredited(_) => "invoice.credited",
-        Data::InvoiceCancelled(_) => "invoice.cancelled",
-        Data::PaymentReceived(_) => "payment.received",
-        Data::PaymentReversed(_) => "payment.reversed",
-        Data::ContractSigned(_) => "contract.signed",
-        Data::ContractRenewed(_) => "contract.renewed",
-        Data::ContractEnded(_) => "contract.ended",
-        Data::InteractionRecorded(_) => "interaction.recorded",
-        Data::ComplaintOpened(_) => "complaint.opened",
-        Data::ComplaintAcknowledged(_) => "complaint.acknowledged",
-        Data::ComplaintAnswered(_) => "complaint.answered",
-        Data::ComplaintFollowedUp(_) => "complaint.followed_up",
-        Data::ComplaintClosed(_) => "complaint.closed",
-        Data::TicketOpened(_) => "ticket.opened",
-        Data::TicketClosed(_) => "ticket.closed",
-        Data::SurveyAnswered(_) => "survey.answered",
-        Data::UsageReported(_) => "usage.reported",
-        Data::CompetitorMentioned(_) => "competitor.mentioned",
-        Data::RiskReported(_) => "risk.reported",
-        Data::LeadCaptured(_) => "lead.captured",
-        Data::LeadStageChanged(_) => "lead.stage_changed",
-        Data::ReferralMade(_) => "referral.made",
-        Data::ProfileUpdated(_) => "profile.updated",
-        Data::PointsRedeemed(_) => "points.redeemed",
-        Data::PointsAdjusted(_) => "points.adjusted",
-        Data::TierOverridden(_) => "tier.overridden",
-        Data::RelationshipEnded(_) => "relationship.ended",
-        Data::CustomerMerged(_) => "customer.merged",
-        Data::CustomerErased(_) => "customer.erased",
-        Data::Custom(custom) => return format!("{CUSTOM_PREFIX}{}", custom.name),
+        Data::OrderPlaced(_) => "tiermesh.order.placed",
+        Data::OrderPaid(_) => "tiermesh.order.paid",
+        Data::OrderFulfilled(_) => "tiermesh.order.fulfilled",
+        Data::OrderCorrected(_) => "tiermesh.order.corrected",
+        Data::OrderCancelled(_) => "tiermesh.order.cancelled",
+        Data::OrderRefunded(_) => "tiermesh.order.refunded",
+        Data::InvoiceIssued(_) => "tiermesh.invoice.issued",
+        Data::InvoiceCredited(_) => "tiermesh.invoice.credited",
+        Data::InvoiceCancelled(_) => "tiermesh.invoice.cancelled",
+        Data::PaymentReceived(_) => "tiermesh.payment.received",
+        Data::PaymentReversed(_) => "tiermesh.payment.reversed",
+        Data::ContractSigned(_) => "tiermesh.contract.signed",
+        Data::ContractRenewed(_) => "tiermesh.contract.renewed",
+        Data::ContractEnded(_) => "tiermesh.contract.ended",
+        Data::InteractionRecorded(_) => "tiermesh.interaction.recorded",
+        Data::ComplaintOpened(_) => "tiermesh.complaint.opened",
+        Data::ComplaintAcknowledged(_) => "tiermesh.complaint.acknowledged",
+        Data::ComplaintAnswered(_) => "tiermesh.complaint.answered",
+        Data::ComplaintFollowedUp(_) => "tiermesh.complaint.followed_up",
+        Data::ComplaintClosed(_) => "tiermesh.complaint.closed",
+        Data::TicketOpened(_) => "tiermesh.ticket.opened",
+        Data::TicketClosed(_) => "tiermesh.ticket.closed",
+        Data::SurveyAnswered(_) => "tiermesh.survey.answered",
+        Data::UsageReported(_) => "tiermesh.usage.reported",
+        Data::CompetitorMentioned(_) => "tiermesh.competitor.mentioned",
+        Data::RiskReported(_) => "tiermesh.risk.reported",
+        Data::LeadCaptured(_) => "tiermesh.lead.captured",
+        Data::LeadStageChanged(_) => "tiermesh.lead.stage_changed",
+        Data::ReferralMade(_) => "tiermesh.referral.made",
+        Data::ProfileUpdated(_) => "tiermesh.profile.updated",
+        Data::PointsRedeemed(_) => "tiermesh.points.redeemed",
+        Data::PointsAdjusted(_) => "tiermesh.points.adjusted",
+        Data::TierOverridden(_) => "tiermesh.tier.overridden",
+        Data::RelationshipEnded(_) => "tiermesh.relationship.ended",
+        Data::CustomerMerged(_) => "tiermesh.customer.merged",
+        Data::CustomerErased(_) => "tiermesh.customer.erased",
+        Data::Custom(custom) => return Cow::Owned(format!("{CUSTOM_PREFIX}{}", custom.name)),
     };
-    format!("{PREFIX}{name}")
+    Cow::Borrowed(name)
 }
 
 fn unknown(kind: &str) -> Refusal {
@@ -297,13 +301,13 @@ fn profile(f: &mut Fields<'_>, personal: &mut Vec<PersonalField>) -> Read<Profil
         ("size", &mut profile.size),
         ("parent", &mut profile.parent),
     ] {
-        if f.get_or_null(name).is_some_and(Value::is_null) {
+        if f.get_or_null(name).is_some_and(|value| *value == Json::Null) {
             profile.removed.push(name.to_owned());
         }
         *into = f.optional_name(name)?;
     }
     match f.get_or_null("tags") {
-        Some(Value::Null) => profile.removed.push("tags".to_owned()),
+        Some(Json::Null) => profile.removed.push("tags".to_owned()),
         found => {
             profile.tags_given = found.is_some();
             profile.tags = f.names("tags")?;
@@ -311,8 +315,8 @@ fn profile(f: &mut Fields<'_>, personal: &mut Vec<PersonalField>) -> Read<Profil
     }
     match f.get_or_null("attributes") {
         None => {}
-        Some(Value::Null) => profile.removed.push("attributes".to_owned()),
-        Some(Value::Object(attributes)) => {
+        Some(Json::Null) => profile.removed.push("attributes".to_owned()),
+        Some(Json::Object(attributes)) => {
             profile.attributes = attributes.iter().map(|(name, value)| super::fields::attribute(name, value)).collect();
         }
         Some(_) => return f.refuse("attributes", "must be a JSON object"),

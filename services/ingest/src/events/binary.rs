@@ -1,8 +1,9 @@
 //! The binary mode of CloudEvents over HTTP: attributes in `ce-` headers, the data as the body.
 
+use std::borrow::Cow;
+
 use axum::http::HeaderMap;
-use serde_json::{Map, Value};
-use tiermesh_domain::fact::{Refusal, parse_json};
+use tiermesh_domain::fact::{Json, Members, Refusal};
 
 /// The `ce-` headers, names in lower case, values decoded.
 pub(super) fn attributes(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -11,15 +12,16 @@ pub(super) fn attributes(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// The event as the structured mode has it.
-pub(super) fn structured(attributes: &[(String, String)], body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn structured<'a>(attributes: &'a [(String, String)], body: &'a [u8]) -> Result<Json<'a>, Refusal> {
     let at = |field: &str| if field.is_empty() { "data".to_owned() } else { format!("data.{field}") };
-    let data = parse_json(body).map_err(|refusal| Refusal::new(at(&refusal.field), refusal.reason));
-    let mut event: Map<String, Value> = attributes
+    let data = Json::read(body).map_err(|refusal| Refusal::new(at(&refusal.field), refusal.reason))?;
+    let text = |text: &'a String| Cow::Borrowed(text.as_str());
+    let mut event: Members<'a> = attributes
         .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("ce-")?.to_owned(), Value::String(value.clone()))))
+        .filter_map(|(name, value)| Some((Cow::Borrowed(name.strip_prefix("ce-")?), Json::Text(text(value)))))
         .collect();
-    event.insert("data".to_owned(), data?);
-    Ok(Value::Object(event))
+    event.insert(Cow::Borrowed("data"), data);
+    Ok(Json::Object(event))
 }
 
 /// Header values stand percent-encoded where they are not plain ASCII.

@@ -1,9 +1,8 @@
 //! Examining one event: a fact, or what is wrong with it.
 
 use bytes::Bytes;
-use serde_json::Value;
 use tiermesh_domain::{
-    fact::{Parsed, Refusal, parse_cloud_event_value, parse_json},
+    fact::{Json, Parsed, Refusal, read_cloud_event},
     time::DAY_MS,
 };
 
@@ -28,6 +27,12 @@ impl Original {
     pub(crate) fn structured(bytes: Bytes) -> Self {
         Self { bytes, content_type: "application/cloudevents+json", headers: Vec::new() }
     }
+
+    /// What a `ce-` header says.
+    fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(header, _)| header.strip_prefix("ce-") == Some(name));
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// Checks events by the contract and against the clock.
@@ -49,7 +54,7 @@ impl Examiner {
     /// The fact that the event is, if this caller may publish it.
     pub(crate) fn examine_as(&self, caller: &Caller, original: Original) -> Result<Parsed, Box<BadEvent>> {
         let value = if original.headers.is_empty() {
-            parse_json(&original.bytes)
+            Json::read(&original.bytes)
         } else {
             binary::structured(&original.headers, &original.bytes)
         };
@@ -57,26 +62,17 @@ impl Examiner {
             Ok(value) => self.check(caller, value),
             Err(refusal) => Err(refusal.clone()),
         };
-        parsed.map_err(|refusal| {
-            let header = |name: &str| {
-                let found = original.headers.iter().find(|(header, _)| header.strip_prefix("ce-") == Some(name));
-                found.map(|(_, value)| value.clone())
-            };
-            let field = |name: &str| match &value {
-                Ok(value) => value.get(name).and_then(Value::as_str).map(|text| short(text).to_owned()),
-                Err(_) => header(name),
-            };
-            Box::new(BadEvent {
-                refusal,
-                source: field("source").unwrap_or_default(),
-                id: field("id").unwrap_or_default(),
-                subject: field("subject").unwrap_or_default(),
-                original: original.bytes,
-                content_type: original.content_type.to_owned(),
-                headers: original.headers,
-                found: Found::Request,
-            })
-        })
+        let refusal = match parsed {
+            Ok(parsed) => return Ok(parsed),
+            Err(refusal) => refusal,
+        };
+        let said = |name: &str| match &value {
+            Ok(value) => value.get(name).and_then(Json::as_text).map(short),
+            Err(_) => original.attribute(name),
+        };
+        let [source, id, subject] = ["source", "id", "subject"].map(|name| said(name).unwrap_or_default().to_owned());
+        let Original { bytes, content_type, headers } = original;
+        Err(Box::new(BadEvent { source, id, subject, headers, ..*self.refuse(bytes, content_type, refusal) }))
     }
 
     /// The fact that a line of a stream is.
@@ -108,12 +104,12 @@ impl Examiner {
         })
     }
 
-    fn check(&self, caller: &Caller, value: &Value) -> Result<Parsed, Refusal> {
-        let source = value.get("source").and_then(Value::as_str);
+    fn check(&self, caller: &Caller, event: &Json<'_>) -> Result<Parsed, Refusal> {
+        let source = event.get("source").and_then(Json::as_text);
         if let Some(refusal) = source.and_then(|source| caller.refusal_of(source)) {
             return Err(refusal);
         }
-        let parsed = parse_cloud_event_value(value)?;
+        let parsed = read_cloud_event(event)?;
         if parsed.fact.time_ms > self.clock.now_ms().saturating_add(DAY_MS) {
             return Err(Refusal::new("time", "is more than a day ahead of the receiver's clock"));
         }

@@ -34,6 +34,7 @@ async fn an_old_mesh_keeps_its_logic_until_the_next_is_activated_and_never_goes_
     assert_eq!((status, &body["error"]["code"]), (409, &json!("old-logic")));
     let activated = |logic| Control::LogicActivated(LogicActivated { logic });
     assert_eq!(world.control(), [activated(1), activated(2)]);
+    ingest.copied(&world).await;
     assert_eq!((world.copies(0), world.copies(3)), (vec![1, 2], vec![1, 2]), "in every partition");
     ingest.stop().await;
 

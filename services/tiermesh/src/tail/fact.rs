@@ -11,7 +11,7 @@ use tiermesh_proto::v1::{Fact, Order, OrderLine, fact::Data};
 /// The event's type, and what of its data people ask about.
 pub(crate) fn described(fact: &Fact) -> (String, Value) {
     let Some(data) = &fact.data else { return (String::new(), json!({})) };
-    (type_name(data), Value::Object(fields(data)))
+    (type_name(data).into_owned(), Value::Object(fields(data)))
 }
 
 fn fields(data: &Data) -> Map<String, Value> {
