@@ -107,6 +107,14 @@ pub trait Fold: Send + Sized + 'static {
     /// [`FoldError`]: stop, the state is of no more use.
     fn apply(&mut self, input: &Self::Input, effects: &mut Vec<Effect>) -> Result<(), FoldError>;
 
+    /// Takes in a record as it stands in the log, as [`Self::apply`] would what it holds; `None`: it has to be decoded.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    fn apply_encoded(&mut self, _record: &[u8], _effects: &mut Vec<Effect>) -> Option<Result<(), FoldError>> {
+        None
+    }
+
     /// All of the state, packed. Ends the round of deltas, and the next begins with it.
     fn snapshot(&mut self) -> Vec<u8>;
 

@@ -21,3 +21,4 @@ pub mod signals;
 pub mod simulate;
 pub mod sources;
 pub mod time;
+mod wire;

@@ -48,6 +48,22 @@ struct TopicSequence {
     sequence: u64,
 }
 
+/// Why a record can't be folded.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It can't be read: nothing has changed yet.
+    Unreadable(FoldError),
+    /// The state is of no more use.
+    Unfolded(FoldError),
+}
+
+impl Refused {
+    pub(crate) fn into_error(self) -> FoldError {
+        let (Self::Unreadable(error) | Self::Unfolded(error)) = self;
+        error
+    }
+}
+
 /// Effects of one record, numbered.
 pub type Numbered = Vec<Outgoing>;
 
@@ -91,24 +107,20 @@ impl<F: Fold> Engine<F> {
     /// # Errors
     /// [`FoldError`]: the engine is of no more use.
     pub fn apply(&mut self, record: &Record, outgoing: &mut Vec<Outgoing>) -> Result<(), FoldError> {
-        let input = self.read(record)?;
-        self.fold_in(record, &input, outgoing)
+        self.take(record, outgoing).map_err(Refused::into_error)
     }
 
-    /// What stands in a record. Changes nothing.
-    pub(crate) fn read(&self, record: &Record) -> Result<F::Input, FoldError> {
-        F::Input::decode(&record.value[..])
-            .map_err(|error| FoldError::Corrupt(format!("the record can't be read: {error}")))
-    }
-
-    /// Folds what stands in a record, as [`Self::apply`] does.
-    pub(crate) fn fold_in(
-        &mut self,
-        record: &Record,
-        input: &F::Input,
-        outgoing: &mut Vec<Outgoing>,
-    ) -> Result<(), FoldError> {
-        self.fold.apply(input, &mut self.effects)?;
+    /// The same, and whether the engine is still of use when it fails.
+    pub(crate) fn take(&mut self, record: &Record, outgoing: &mut Vec<Outgoing>) -> Result<(), Refused> {
+        match self.fold.apply_encoded(&record.value, &mut self.effects) {
+            Some(folded) => folded.map_err(Refused::Unfolded)?,
+            None => {
+                let input = F::Input::decode(&record.value[..]).map_err(|error| {
+                    Refused::Unreadable(FoldError::Corrupt(format!("the record can't be read: {error}")))
+                })?;
+                self.fold.apply(&input, &mut self.effects).map_err(Refused::Unfolded)?;
+            }
+        }
         self.traces.note(record);
         if self.effects.len() > 1 {
             self.effects.sort_by(|a, b| a.canonical_key().cmp(&b.canonical_key()));

@@ -6,13 +6,15 @@ mod json;
 #[cfg(test)]
 mod tests;
 mod types;
+mod view;
 
-pub use cloud_event::{Parsed, parse_cloud_event, parse_cloud_event_value};
+pub use cloud_event::{Parsed, parse_cloud_event, read_cloud_event};
 pub use fields::Refusal;
-pub use json::parse_json;
+pub use json::{Json, Members, parse_json};
 use prost::Message;
-use tiermesh_proto::v1::{Fact, fact::Data};
+use tiermesh_proto::v1::Fact;
 pub use types::{PREFIX, type_name};
+pub use view::{DataView, FactView, LineView, OrderView};
 
 use crate::time::Millis;
 
@@ -31,14 +33,6 @@ pub fn sort(facts: &mut [Fact]) {
             .cmp(&order_key(b))
             .then_with(|| if a == b { std::cmp::Ordering::Equal } else { a.encode_to_vec().cmp(&b.encode_to_vec()) })
     });
-}
-
-/// The fact's data.
-///
-/// # Errors
-/// The fact has none: it was written by a release that knows more types than this one.
-pub fn data(fact: &Fact) -> Result<&Data, UnknownFact> {
-    fact.data.as_ref().ok_or_else(|| UnknownFact { id: fact.id.clone() })
 }
 
 /// A fact of a type that this release doesn't know.

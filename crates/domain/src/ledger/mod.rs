@@ -15,16 +15,15 @@ pub(crate) use form_2::LedgerOfForm2;
 pub use known::Admission;
 use known::KnownFacts;
 pub use orders::{Contribution, EntryRef, Line, Orders, Touched};
-use prost::Message;
 pub use receivables::{Collection, Receivables};
 use rest::Rest;
 pub(crate) use save::Extent;
 pub use stamp::{Moment, Stamp};
-use tiermesh_proto::v1::{CustomerCard, Fact, fact::Data};
+use tiermesh_proto::v1::{CustomerCard, fact::Data};
 
 use crate::{
-    fact::{UnknownFact, data},
-    hash::{content_of, short_identity_of},
+    fact::{DataView, FactView, UnknownFact},
+    hash::short_identity_of,
     names::{NameId, Names},
     time::Millis,
 };
@@ -52,21 +51,24 @@ static NO_COMPLAINTS: Complaints = Complaints::none();
 
 impl Ledger {
     /// Whether the fact is new; if it is, its name is kept from now on. `scratch`: memory to work in.
-    pub fn admit(&mut self, fact: &Fact, scratch: &mut Vec<u8>) -> Admission {
-        let name = short_identity_of(&[&fact.source, &fact.id], scratch);
-        scratch.clear();
-        fact.encode_raw(scratch);
+    pub fn admit(&mut self, fact: &FactView<'_>, scratch: &mut Vec<u8>) -> Admission {
+        let name = short_identity_of(&[fact.source, fact.id], scratch);
         // Half of the check's bits: a name tells facts apart, its content only whether one came twice.
-        self.known.admit(name, content_of(scratch) as u32)
+        self.known.admit(name, fact.content(scratch) as u32)
     }
 
     /// The order or refund whose contribution to sales the fact may change, if any. `scratch`: memory to work in.
-    pub fn touches(&self, fact: &Fact, scratch: &mut Vec<u8>) -> Option<Touched> {
-        let order_id = match fact.data.as_ref()? {
-            Data::OrderPlaced(order) | Data::OrderCorrected(order) => Some(&order.order_id),
-            Data::OrderPaid(order) | Data::OrderFulfilled(order) | Data::OrderCancelled(order) => Some(&order.order_id),
-            Data::OrderRefunded(refund) => refund.order_id.as_ref(),
-            _ => return None,
+    pub fn touches(&self, fact: &FactView<'_>, scratch: &mut Vec<u8>) -> Option<Touched> {
+        let order_id = match fact.data().ok()? {
+            DataView::OrderPlaced(order) => Some(order.order_id),
+            DataView::Other(data) => match data {
+                Data::OrderPlaced(order) | Data::OrderCorrected(order) => Some(&*order.order_id),
+                Data::OrderPaid(order) | Data::OrderFulfilled(order) | Data::OrderCancelled(order) => {
+                    Some(&*order.order_id)
+                }
+                Data::OrderRefunded(refund) => refund.order_id.as_deref(),
+                _ => return None,
+            },
         };
         Some(match order_id {
             Some(order_id) => self.orders.order(short_identity_of(&[order_id], scratch)),
@@ -78,19 +80,25 @@ impl Ledger {
     ///
     /// # Errors
     /// [`UnknownFact`] if its type is of a later release.
-    pub fn apply(&mut self, fact: &Fact, touched: Option<Touched>, names: &mut Names) -> Result<(), UnknownFact> {
+    pub fn apply(
+        &mut self,
+        fact: &FactView<'_>,
+        touched: Option<Touched>,
+        names: &mut Names,
+    ) -> Result<(), UnknownFact> {
         self.latest = if self.known.len() == 1 { fact.time_ms } else { self.latest.max(fact.time_ms) };
-        let moment = Moment { time: fact.time_ms, source: names.id(&fact.source), id: &fact.id };
-        let data = data(fact)?;
-        match touched {
-            Some(touched) => {
+        let moment = Moment { time: fact.time_ms, source: names.id(fact.source), id: fact.id };
+        match (fact.data()?, touched) {
+            (data, Some(touched)) => {
                 // A new order stands at the end; whatever concerns a known one changes what was packed.
-                if !touched.is_new || !matches!(data, Data::OrderPlaced(_)) {
+                if !touched.is_new || !matches!(data, DataView::OrderPlaced(_)) {
                     self.packed = None;
                 }
                 self.orders.take(data, touched, moment, names);
             }
-            None => self.take_other(data, moment, names),
+            (DataView::Other(data), None) => self.take_other(data, moment, names),
+            // It touches sales: it never comes without what it touches.
+            (DataView::OrderPlaced(_), None) => {}
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use proptest::prelude::*;
-use tiermesh_proto::v1::{Interaction, Order, OrderLine, OrderRef, Refund};
+use tiermesh_proto::v1::{Fact, Interaction, Order, OrderLine, OrderRef, Refund};
 
 use super::*;
 use crate::{
@@ -200,11 +200,12 @@ proptest! {
                 Some(known) if *known == fact => Admission::Duplicate,
                 Some(_) => Admission::Conflict,
             };
-            prop_assert_eq!(ledger.admit(&fact, &mut scratch), expected);
+            let view = FactView::of(&fact);
+            prop_assert_eq!(ledger.admit(&view, &mut scratch), expected);
             if expected == Admission::New {
-                let touched = ledger.touches(&fact, &mut scratch);
-                ledger.apply(&fact, touched, &mut names).unwrap();
-                facts.push(fact);
+                let touched = ledger.touches(&view, &mut scratch);
+                ledger.apply(&view, touched, &mut names).unwrap();
+                facts.push(fact.clone());
             }
             if save {
                 let mut into = Writer::default();
@@ -240,15 +241,18 @@ fn many_orders_are_found_as_few_are() {
     let placed = |number: usize| fact(number * 2, (0, 0, number as i64, 100, 0));
     for number in 0..1_000 {
         let fact = placed(number);
-        assert_eq!(ledger.admit(&fact, &mut scratch), Admission::New);
-        let touched = ledger.touches(&fact, &mut scratch);
+        let view = FactView::of(&fact);
+        assert_eq!(ledger.admit(&view, &mut scratch), Admission::New);
+        let touched = ledger.touches(&view, &mut scratch);
         assert!(touched.is_some_and(|touched| touched.is_new));
-        ledger.apply(&fact, touched, &mut names).unwrap();
+        ledger.apply(&view, touched, &mut names).unwrap();
     }
     for ledger in [&mut unpacked(&[(true, packed(&ledger))]), &mut ledger] {
         for number in 0..1_000 {
-            assert_eq!(ledger.admit(&placed(number), &mut scratch), Admission::Duplicate);
-            let touched = ledger.touches(&placed(number), &mut scratch).unwrap();
+            let fact = placed(number);
+            let view = FactView::of(&fact);
+            assert_eq!(ledger.admit(&view, &mut scratch), Admission::Duplicate);
+            let touched = ledger.touches(&view, &mut scratch).unwrap();
             assert_eq!(ledger.orders.time(touched.entry), Some(number as i64));
         }
     }

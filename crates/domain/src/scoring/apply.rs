@@ -1,11 +1,11 @@
 //! Facts: one is taken in, its customer's views are shifted, and the customer is tiered.
 
-use prost::Message;
 use smallvec::SmallVec;
-use tiermesh_proto::v1::{CustomerEvent, DeadLetter, Fact, customer_event::Event};
+use tiermesh_proto::v1::{CustomerEvent, DeadLetter, customer_event::Event};
 
 use super::{Customer, PaceSpec, Scoring, explain::Cause, qualify::Occasion, views::window_start};
 use crate::{
+    fact::FactView,
     fold::{Effect, Fold, FoldError, Packed},
     ledger::{Admission, Touched},
     time::Millis,
@@ -31,18 +31,22 @@ impl Scoring {
     /// [`FoldError`] if this release can't fold it.
     pub fn take(&mut self, event: &CustomerEvent, effects: &mut Vec<Effect>) -> Result<Applied, FoldError> {
         match &event.event {
-            Some(Event::Fact(fact)) => self.fact(fact, effects),
+            Some(Event::Fact(fact)) => self.fact(&FactView::of(fact), effects),
             Some(Event::Tick(tick)) => Ok(self.tick(tick.time_ms, effects)),
             Some(Event::Control(copy)) => self.control(copy, effects),
             None => Err(FoldError::corrupt("a record of customer.events holds neither fact nor tick nor control")),
         }
     }
 
-    fn fact(&mut self, fact: &Fact, effects: &mut Vec<Effect>) -> Result<Applied, FoldError> {
+    /// Takes in a fact.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) fn fact(&mut self, fact: &FactView<'_>, effects: &mut Vec<Effect>) -> Result<Applied, FoldError> {
         if self.logic == 0 {
             return Err(FoldError::corrupt("a fact came before any logic was activated"));
         }
-        let at = self.customer_index(&fact.subject);
+        let at = self.customer_index(fact.subject);
         let Some((_, customer)) = self.customers.get_index_mut(at as usize) else {
             return Err(FoldError::corrupt("a customer was numbered and is not there"));
         };
@@ -59,16 +63,16 @@ impl Scoring {
             None => customer.ledger.apply(fact, None, &mut self.names)?,
             Some(touched) => self.sale(at, fact, touched)?,
         }
-        self.count_source(&fact.source);
+        self.count_source(fact.source);
         self.reschedule(at);
-        let cause = Cause::Event { id: &fact.id };
+        let cause = Cause::Event { id: fact.id };
         self.tier_all(at, &Occasion { cause, when: fact.time_ms, review: None }, effects);
         Ok(Applied::Fact(at))
     }
 
     /// Takes in a fact that may change the customer's sales: what the order or refund contributed to the views gives way
     /// to what it contributes now.
-    fn sale(&mut self, at: u32, fact: &Fact, touched: Touched) -> Result<(), FoldError> {
+    fn sale(&mut self, at: u32, fact: &FactView<'_>, touched: Touched) -> Result<(), FoldError> {
         let Some((_, customer)) = self.customers.get_index_mut(at as usize) else { return Ok(()) };
         let (entry, now) = (touched.entry, self.time);
         let values = self.ranked.values().map(|ranked| ranked.value(customer));
@@ -123,6 +127,11 @@ impl Fold for Scoring {
         self.take(event, effects).map(|_| ())
     }
 
+    fn apply_encoded(&mut self, record: &[u8], effects: &mut Vec<Effect>) -> Option<Result<(), FoldError>> {
+        let order = FactView::of_order(record)?;
+        Some(self.fact(&order, effects).map(|_| ()))
+    }
+
     fn snapshot(&mut self) -> Vec<u8> {
         self.pack_all()
     }
@@ -138,16 +147,16 @@ impl Fold for Scoring {
     }
 }
 
-fn conflict(fact: &Fact) -> Effect {
+fn conflict(fact: &FactView<'_>) -> Effect {
     Effect::Conflict(Box::new(DeadLetter {
         reason: "an event of this source and id is known with other content; the first stands".to_owned(),
         field: "id".to_owned(),
-        original: fact.encode_to_vec(),
+        original: fact.to_bytes(),
         content_type: "application/protobuf; messageType=tiermesh.v1.Fact".to_owned(),
         received_ms: fact.time_ms,
-        source: fact.source.clone(),
-        id: fact.id.clone(),
-        subject: fact.subject.clone(),
+        source: fact.source.to_owned(),
+        id: fact.id.to_owned(),
+        subject: fact.subject.to_owned(),
         ..DeadLetter::default()
     }))
 }

@@ -89,6 +89,8 @@ pub struct Scoring {
     sweep: Sweep,
     /// Memory to work in.
     scratch: Vec<u8>,
+    /// Tiers change without a word.
+    silent: bool,
 }
 
 /// One ranked metric: which view gives its value, and who stands where.
@@ -124,6 +126,7 @@ impl Scoring {
             calendar: Calendar::default(),
             sweep: Sweep::default(),
             scratch: Vec::new(),
+            silent: false,
         }
     }
 
@@ -131,6 +134,12 @@ impl Scoring {
     #[must_use]
     pub fn knowing(self, known_logic: &'static [u32]) -> Self {
         Self { known_logic, ..self }
+    }
+
+    /// For whoever folds along and doesn't ask what changed: tier changes are neither explained nor told.
+    #[must_use]
+    pub(crate) fn silent(self) -> Self {
+        Self { silent: true, ..self }
     }
 
     /// The last tick.

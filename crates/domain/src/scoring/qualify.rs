@@ -30,8 +30,8 @@ enum Outcome {
     Settled,
     /// Another tier is reached, and waits for the review.
     Waits,
-    /// The tier changes.
-    Changes(Box<TierChange>),
+    /// The tier changes to this one; without a word if scoring is silent.
+    Changes(NameId, Option<Box<TierChange>>),
 }
 
 impl Scoring {
@@ -57,7 +57,8 @@ impl Scoring {
         let stands = customer.standings.get(active.name);
         let waited = stands.is_some_and(|standing| standing.waits);
         // Most often nothing changes: then no more is made of the grade than the tier.
-        let other = |tier: &usize| stands.map(|standing| standing.tier) != active.tiers.get(*tier).copied();
+        let name_of = |tier: usize| active.tiers.get(tier).copied();
+        let other = |tier: &usize| stands.map(|standing| standing.tier) != name_of(*tier);
         let Some(tier) = sight.tier().filter(other) else {
             return waited.then_some(Outcome::Settled);
         };
@@ -68,6 +69,10 @@ impl Scoring {
             (Moment::AtReview, Some(since)) => Cause::Review { since },
             (Moment::AtReview, None) => return (!waited).then_some(Outcome::Waits),
         };
+        let to = name_of(tier)?;
+        if self.silent {
+            return Some(Outcome::Changes(to, None));
+        }
         let mut change = sight.explain(subject, &sight.grade(), &cause, self.previous_time);
         change.direction = direction.to_owned();
         change.from = from.map(str::to_owned);
@@ -75,17 +80,16 @@ impl Scoring {
         change.at_ms = occasion.when;
         change.logic = self.logic;
         change.history = !self.live;
-        Some(Outcome::Changes(Box::new(change)))
+        Some(Outcome::Changes(to, Some(Box::new(change))))
     }
 
     fn carry_out(&mut self, at: u32, policy: NameId, outcome: Outcome, when: Millis, effects: &mut Vec<Effect>) {
         let Some((_, customer)) = self.customers.get_index_mut(at as usize) else { return };
         self.sweep.changed(at);
         let waits = matches!(outcome, Outcome::Waits);
-        if let Outcome::Changes(change) = outcome {
-            let standing = Standing { tier: self.names.id(&change.to), since: when, waits };
-            customer.standings.insert(policy, standing);
-            effects.push(Effect::TierChanged(change));
+        if let Outcome::Changes(tier, change) = outcome {
+            customer.standings.insert(policy, Standing { tier, since: when, waits });
+            effects.extend(change.map(Effect::TierChanged));
         } else if let Some(standing) = customer.standings.get_mut(policy) {
             standing.waits = waits;
         }

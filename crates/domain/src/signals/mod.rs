@@ -22,6 +22,7 @@ use tiermesh_proto::v1::{CustomerEvent, control::Control, customer_event::Event,
 pub use watch::CustomerSignals;
 
 use crate::{
+    fact::FactView,
     fold::{Effect, Fold, FoldError, Packed},
     policy::{self, DetectorSettings, Document},
     scoring::{Applied, Calendar, PaceSpec, Required, SalesSpec, Scoring},
@@ -44,7 +45,8 @@ impl ChurnWarning {
     /// The state before the first record, in a mesh of so many partitions.
     pub fn new(partitions: u32) -> Self {
         Self {
-            scoring: Scoring::new(partitions),
+            // What it would say is scoring's to say.
+            scoring: Scoring::new(partitions).silent(),
             settings: None,
             signals: Vec::new(),
             calendar: Calendar::default(),
@@ -99,6 +101,10 @@ impl ChurnWarning {
         self.settings = Some((Arc::new(settings), text.to_owned()));
     }
 
+    fn make_room(&mut self) {
+        self.signals.resize_with(self.scoring.customers.len(), CustomerSignals::default);
+    }
+
     fn latest(&self, at: u32) -> i64 {
         self.scoring.customers.get_index(at as usize).map_or(0, |(_, customer)| customer.ledger.latest)
     }
@@ -108,9 +114,9 @@ impl Fold for ChurnWarning {
     type Input = CustomerEvent;
 
     fn apply(&mut self, event: &CustomerEvent, effects: &mut Vec<Effect>) -> Result<(), FoldError> {
-        // Scoring's own effects are scoring's to say.
+        // What scoring finds contradictory is scoring's to say.
         let applied = self.scoring.take(event, &mut Vec::new())?;
-        self.signals.resize_with(self.scoring.customers.len(), CustomerSignals::default);
+        self.make_room();
         match (applied, &event.event) {
             (Applied::Control, _) => self.take_control(event, effects)?,
             (Applied::Fact(at), Some(Event::Fact(fact))) => {
@@ -135,6 +141,17 @@ impl Fold for ChurnWarning {
             _ => {}
         }
         Ok(())
+    }
+
+    fn apply_encoded(&mut self, record: &[u8], effects: &mut Vec<Effect>) -> Option<Result<(), FoldError>> {
+        let order = FactView::of_order(record)?;
+        let applied = self.scoring.fact(&order, &mut Vec::new());
+        Some(applied.map(|applied| {
+            self.make_room();
+            if let Applied::Fact(at) = applied {
+                self.look_at(at, order.time_ms, None, effects);
+            }
+        }))
     }
 
     fn snapshot(&mut self) -> Vec<u8> {

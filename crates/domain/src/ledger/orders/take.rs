@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use tiermesh_proto::v1::{self, fact::Data};
+use tiermesh_proto::v1::fact::Data;
 
 use super::{
     Line, Orders, Touched,
@@ -10,13 +10,20 @@ use super::{
     entry::{AMENDED, Body, CANCELLED, Entry, FULFILLED, PAID, PLACED, REFUND},
 };
 use crate::{
+    fact::{DataView, LineView, OrderView},
     ledger::{Moment, Stamp, known, tight},
     names::Names,
 };
 
 impl Orders {
     /// Takes in a fact about an order, or a refund.
-    pub(in crate::ledger) fn take(&mut self, data: &Data, touched: Touched, moment: Moment<'_>, names: &mut Names) {
+    pub(in crate::ledger) fn take(
+        &mut self,
+        data: &DataView<'_>,
+        touched: Touched,
+        moment: Moment<'_>,
+        names: &mut Names,
+    ) {
         if !self.sources.contains(&moment.source) {
             self.sources.push(moment.source);
         }
@@ -24,17 +31,21 @@ impl Orders {
         if touched.is_new {
             self.bring(data, touched, moment, names);
         }
+        let data = match data {
+            DataView::OrderPlaced(_) if touched.is_new => return,
+            DataView::OrderPlaced(order) => return self.placed(place, order, moment, names),
+            DataView::Other(data) => data,
+        };
         match data {
-            Data::OrderPlaced(order) if !touched.is_new => self.placed(place, order, moment, names),
             Data::OrderCorrected(order) => {
-                let version = version(order, moment, names);
+                let version = version(&OrderView::of(order), moment, names);
                 self.keep_latest(place, version, names);
             }
             Data::OrderPaid(_) => self.set(place, PAID),
             Data::OrderFulfilled(_) => self.set(place, FULFILLED),
             Data::OrderCancelled(_) => self.set(place, CANCELLED),
             Data::OrderRefunded(refund) if refund.order_id.is_some() => {
-                let (currency, lines) = (names.id(&refund.currency), lines(&refund.lines, names));
+                let (currency, lines) = (names.id(&refund.currency), lines(LineView::all(&refund.lines), names));
                 let amendment = self.amend(place);
                 amendment.refund(currency, refund.amount_minor);
                 amendment.refunded_lines.extend_from_slice(&lines);
@@ -44,22 +55,17 @@ impl Orders {
     }
 
     /// A new entry: an order as it is placed, a refund, or an order that others speak of before it is placed.
-    fn bring(&mut self, data: &Data, touched: Touched, moment: Moment<'_>, names: &mut Names) {
+    fn bring(&mut self, data: &DataView<'_>, touched: Touched, moment: Moment<'_>, names: &mut Names) {
         let place = touched.entry.0;
-        let happened = match data {
-            Data::OrderPlaced(order) => Some((PLACED, order.amount_minor, &order.currency, &order.lines)),
-            Data::OrderRefunded(refund) if refund.order_id.is_none() => {
-                Some((REFUND, refund.amount_minor, &refund.currency, &refund.lines))
+        let entry = match data {
+            DataView::OrderPlaced(order) => self.entry(PLACED, order, moment, names),
+            DataView::Other(Data::OrderRefunded(refund)) if refund.order_id.is_none() => {
+                let lines = LineView::all(&refund.lines).collect();
+                let (amount_minor, currency) = (refund.amount_minor, &*refund.currency);
+                let refund = OrderView { order_id: "", amount_minor, currency, lines };
+                self.entry(REFUND, &refund, moment, names)
             }
-            _ => None,
-        };
-        let entry = match happened {
-            None => Entry::default(),
-            Some((flags, minor, currency, order_lines)) => {
-                let lines = order_lines.iter().map(|line| self::line(line, names));
-                let body = Body::add(&mut self.bodies, moment.id, lines);
-                Entry { time: moment.time, minor, currency: names.id(currency), source: moment.source, body, flags }
-            }
+            DataView::Other(_) => Entry::default(),
         };
         if !entry.has_time() && self.rare.as_ref().is_none_or(|rare| rare.times.is_none()) {
             self.list_times();
@@ -73,7 +79,7 @@ impl Orders {
     }
 
     /// An order that is known was placed: for the first time, or once more, which corrects it.
-    fn placed(&mut self, place: u32, order: &v1::Order, moment: Moment<'_>, names: &mut Names) {
+    fn placed(&mut self, place: u32, order: &OrderView<'_>, moment: Moment<'_>, names: &mut Names) {
         let known = self.entries[place as usize];
         if !known.is(PLACED) {
             self.put(place, order, moment, names);
@@ -99,17 +105,16 @@ impl Orders {
     }
 
     /// Writes an order's placing over what stands there.
-    fn put(&mut self, place: u32, order: &v1::Order, moment: Moment<'_>, names: &mut Names) {
-        let body = Body::add(&mut self.bodies, moment.id, order.lines.iter().map(|it| line(it, names)));
-        let known = &mut self.entries[place as usize];
-        *known = Entry {
-            time: moment.time,
-            minor: order.amount_minor,
-            currency: names.id(&order.currency),
-            source: moment.source,
-            body,
-            flags: known.flags | PLACED,
-        };
+    fn put(&mut self, place: u32, order: &OrderView<'_>, moment: Moment<'_>, names: &mut Names) {
+        let flags = self.entries[place as usize].flags | PLACED;
+        self.entries[place as usize] = self.entry(flags, order, moment, names);
+    }
+
+    /// An order or refund that happened; its body is kept from now on.
+    fn entry(&mut self, flags: u8, order: &OrderView<'_>, moment: Moment<'_>, names: &mut Names) -> Entry {
+        let body = Body::add(&mut self.bodies, moment.id, order.lines.iter().map(|it| line(*it, names)));
+        let (minor, currency) = (order.amount_minor, names.id(order.currency));
+        Entry { time: moment.time, minor, currency, source: moment.source, body, flags }
     }
 
     fn keep_latest(&mut self, place: u32, version: Version, names: &Names) {
@@ -139,15 +144,15 @@ impl Orders {
     }
 }
 
-fn version(order: &v1::Order, moment: Moment<'_>, names: &mut Names) -> Version {
-    let lines = lines(&order.lines, names);
-    Version { stamp: Stamp::of(moment), minor: order.amount_minor, currency: names.id(&order.currency), lines }
+fn version(order: &OrderView<'_>, moment: Moment<'_>, names: &mut Names) -> Version {
+    let lines = lines(order.lines.iter().copied(), names);
+    Version { stamp: Stamp::of(moment), minor: order.amount_minor, currency: names.id(order.currency), lines }
 }
 
-fn lines(lines: &[v1::OrderLine], names: &mut Names) -> Box<[Line]> {
-    lines.iter().map(|it| line(it, names)).collect()
+fn lines<'a>(lines: impl Iterator<Item = LineView<'a>>, names: &mut Names) -> Box<[Line]> {
+    lines.map(|it| line(it, names)).collect()
 }
 
-fn line(line: &v1::OrderLine, names: &mut Names) -> Line {
-    Line { category: names.id(&line.category), quantity: line.quantity_millionths }
+fn line(line: LineView<'_>, names: &mut Names) -> Line {
+    Line { category: names.id(line.category), quantity: line.quantity_millionths }
 }
