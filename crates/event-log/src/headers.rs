@@ -55,6 +55,9 @@ impl Headers {
     }
 }
 
+/// Room for the headers of a record of ours.
+pub(crate) const USUAL: usize = 320;
+
 /// What a header takes when packed.
 pub(crate) fn room(name: &str, value: &str) -> usize {
     2 * size_of::<u32>() + name.len() + value.len()
@@ -78,7 +81,7 @@ fn take<'a>(left: &mut &'a [u8]) -> Option<&'a str> {
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
-        let mut packed = Vec::new();
+        let mut packed = Vec::with_capacity(USUAL);
         headers.into_iter().for_each(|(name, value)| put(&mut packed, name.as_ref(), value.as_ref()));
         Self(packed.into())
     }

@@ -8,7 +8,7 @@ use prost::encoding::{decode_varint, encode_varint};
 
 use crate::{
     headers::{self, Headers},
-    record::{NewRecord, Record},
+    record::{NewRecord, Record, may_be_traced},
 };
 
 /// Smaller batches are not worth compressing.
@@ -39,12 +39,19 @@ fn put(raw: &mut Vec<u8>, bytes: &[u8]) {
     raw.extend_from_slice(bytes);
 }
 
-/// Takes one record off the front. Key and value share the memory of `raw`.
-pub(super) fn decode(raw: &mut Bytes, offset: u64) -> Result<Record, String> {
-    let key = take(raw)?;
-    let value = take(raw)?;
+/// Takes one record off the front; its headers only if they are wanted, or it may be traced. Key and value share the memory
+/// of `raw`.
+pub(super) fn decode(raw: &mut Bytes, offset: u64, headers: bool) -> Result<Record, String> {
+    let (key, value) = (take(raw)?, take(raw)?);
     let count = varint(raw)?;
-    let mut packed = Vec::with_capacity(256);
+    if !headers && !may_be_traced(&value) {
+        for _ in 0..count {
+            skip(raw)?;
+            skip(raw)?;
+        }
+        return Ok(Record { offset, key, value, headers: Headers::new() });
+    }
+    let mut packed = Vec::with_capacity(headers::USUAL);
     for _ in 0..count {
         let (name, value) = (take(raw)?, take(raw)?);
         headers::put(&mut packed, text(&name)?, text(&value)?);
@@ -57,12 +64,24 @@ fn varint(raw: &mut Bytes) -> Result<usize, String> {
     usize::try_from(number).map_err(|error| error.to_string())
 }
 
-fn take(raw: &mut Bytes) -> Result<Bytes, String> {
+/// The length of what comes next, all of which is there.
+fn length(raw: &mut Bytes) -> Result<usize, String> {
     let length = varint(raw)?;
     if length > raw.remaining() {
         return Err("a record is longer than its batch".to_owned());
     }
+    Ok(length)
+}
+
+fn take(raw: &mut Bytes) -> Result<Bytes, String> {
+    let length = length(raw)?;
     Ok(raw.split_to(length))
+}
+
+fn skip(raw: &mut Bytes) -> Result<(), String> {
+    let length = length(raw)?;
+    raw.advance(length);
+    Ok(())
 }
 
 fn text(bytes: &[u8]) -> Result<&str, String> {
@@ -136,12 +155,24 @@ mod tests {
             let row = seal(10, 3, &encode(&records)).unwrap();
             let mut raw = unseal(10, 3, &row).unwrap();
             for (offset, record) in (10..).zip(&records) {
-                let read = decode(&mut raw, offset).unwrap();
+                let read = decode(&mut raw, offset, true).unwrap();
                 assert_eq!((read.offset, &read.key, &read.value), (offset, &record.key, &record.value));
                 assert_eq!(read.headers, record.headers);
             }
             assert!(raw.is_empty());
         }
+    }
+
+    #[test]
+    fn records_without_their_headers_are_the_same_otherwise() {
+        let records = [record(3), NewRecord::default(), record(1)];
+        let mut raw = Bytes::from(encode(&records));
+        for (offset, record) in (10..).zip(&records) {
+            let read = decode(&mut raw, offset, false).unwrap();
+            assert_eq!((read.offset, &read.key, &read.value), (offset, &record.key, &record.value));
+            assert!(read.headers.is_empty());
+        }
+        assert!(raw.is_empty());
     }
 
     #[test]
@@ -159,7 +190,10 @@ mod tests {
 
     #[test]
     fn a_record_that_claims_too_much_is_refused() {
-        assert!(decode(&mut Bytes::from_static(&[9, 1]), 1).is_err());
-        assert!(decode(&mut Bytes::new(), 1).is_err());
+        for headers in [true, false] {
+            assert!(decode(&mut Bytes::from_static(&[9, 1]), 1, headers).is_err());
+            assert!(decode(&mut Bytes::from_static(&[0, 0, 1, 1, b'n', 9, b'v']), 1, headers).is_err());
+            assert!(decode(&mut Bytes::new(), 1, headers).is_err());
+        }
     }
 }

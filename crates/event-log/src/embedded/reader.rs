@@ -9,6 +9,7 @@ use super::{EmbeddedLog, cache::Chunk, codec, partition::Partition, sql};
 use crate::{
     record::Record,
     seam::{LogError, PartitionReader},
+    topics::CUSTOMER_EVENTS,
 };
 
 /// How soon a process that does not own the log looks for more, and how rarely while nothing comes.
@@ -22,6 +23,8 @@ pub(super) struct Reader {
     next: u64,
     /// What was fetched; the first holds `next`, and starts with the record `base`.
     chunks: VecDeque<Chunk>,
+    /// Headers are wanted of records that may be traced only.
+    skip_headers: bool,
 }
 
 impl Reader {
@@ -32,15 +35,16 @@ impl Reader {
             return Err(LogError::OutOfRange { topic, partition: partition.number, offset: from, start: 0, end });
         }
         let ends = partition.ends();
-        Ok(Self { log, partition, ends, next: from.max(1), chunks: VecDeque::new() })
+        Ok(Self { log, partition, ends, next: from.max(1), chunks: VecDeque::new(), skip_headers: false })
     }
 
     /// Takes up to `max` records out of what was fetched.
     fn take(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
-        let mut records = Vec::new();
+        let there: u64 = self.chunks.iter().map(|chunk| chunk.count).sum();
+        let mut records = Vec::with_capacity(max.min(there as usize));
         while let Some(chunk) = self.chunks.front_mut() {
             while chunk.count > 0 && records.len() < max {
-                let record = codec::decode(&mut chunk.raw, chunk.base)
+                let record = codec::decode(&mut chunk.raw, chunk.base, !self.skip_headers)
                     .map_err(|what| self.partition.corrupt(chunk.base, what))?;
                 chunk.base += 1;
                 chunk.count -= 1;
@@ -109,5 +113,9 @@ impl PartitionReader for Reader {
             }
             self.fetch().await?;
         }
+    }
+
+    fn skip_headers(&mut self) {
+        self.skip_headers = self.partition.topic == CUSTOMER_EVENTS.name;
     }
 }

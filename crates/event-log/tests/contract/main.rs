@@ -17,7 +17,6 @@ mod order;
 mod reading;
 mod support;
 mod topics;
-#[cfg(feature = "kafka")]
 mod traced;
 
 /// Makes a test of each case for each backend.
@@ -53,6 +52,7 @@ contract! {
     reading::a_cancelled_read_loses_nothing,
     reading::offsets_outside_of_the_log_are_refused,
     reading::a_slow_reader_holds_nobody_up_and_gets_all,
+    traced::who_skips_headers_still_gets_those_of_recorded_traces,
     topics::creating_twice_changes_nothing,
     topics::differences_are_found_and_left_alone,
     topics::a_replaced_log_has_another_id,
