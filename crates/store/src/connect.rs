@@ -15,12 +15,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long somebody may wait for one of the connections to SQLite.
 const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Connections to the database, which are made when they are needed, and its name without a password.
-pub(crate) fn pool(url: &str) -> Result<(Pool, String), StoreError> {
+/// Connections to the database, which are made when they are needed, and its name without a password. `lasting`: whether
+/// what was committed has to outlast a failure of power, for which SQLite waits for the disk each time.
+pub(crate) fn pool(url: &str, lasting: bool) -> Result<(Pool, String), StoreError> {
     match url.split_once("://") {
         Some(("postgres" | "postgresql", _)) => postgres(url),
         // SQLite takes `:memory:` for a database that each connection has for itself and then forgets.
-        Some(("sqlite", path)) if !path.is_empty() && path != ":memory:" => Ok(sqlite(path)),
+        Some(("sqlite", path)) if !path.is_empty() && path != ":memory:" => Ok(sqlite(path, lasting)),
         // Of a URL that isn't understood no more is told: any part of it may be the password.
         Some((scheme, _)) => Err(StoreError::BadUrl(format!("{scheme}://…"))),
         None => Err(StoreError::BadUrl("…".to_owned())),
@@ -46,12 +47,12 @@ fn postgres(url: &str) -> Result<(Pool, String), StoreError> {
     Ok((Pool::Postgres(pool.connect_lazy_with(options)), name))
 }
 
-fn sqlite(path: &str) -> (Pool, String) {
+fn sqlite(path: &str, lasting: bool) -> (Pool, String) {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(if lasting { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         // Rows of customers lie all over the file: what is kept of it in memory (64 MiB) and in the write-ahead log
         // (16,000 pages, as many) is not read and written again for each transaction.
         .pragma("cache_size", "-65536")
@@ -133,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn that_somebody_waits_for_sqlite_is_nothing_to_warn_of() {
-        let (writer, _) = pool("sqlite:///tmp/none.db").unwrap();
+        let (writer, _) = pool("sqlite:///tmp/none.db", true).unwrap();
         for pool in [readers(&writer), writer] {
             let Pool::Sqlite(pool) = pool else { panic!("{pool:?}") };
             let options = pool.options();

@@ -80,9 +80,19 @@ impl Writing {
             };
             let insert = Statement::new("INSERT INTO model_facts (customer, source, id, number, at_ms, bytes) VALUES ")
                 .rows(facts.iter().map(row))
-                .sql(" ON CONFLICT (customer, source, id) DO NOTHING RETURNING number");
+                .sql(" ON CONFLICT (customer, source, id) DO NOTHING");
+            if self.execute(insert).await? == facts.len() as u64 {
+                first_of_their_names.extend(facts);
+                continue;
+            }
             // Only the first of its name counts, as in the fold.
-            let new: Vec<(i64,)> = self.query(insert).await?;
+            let name = |fact: &FactRow| vec![(&fact.customer).into(), (&fact.source).into(), (&fact.id).into()];
+            let inserted = Statement::new("SELECT number FROM model_facts WHERE number >= ")
+                .argument(first)
+                .sql(" AND (customer, source, id) IN (VALUES ")
+                .rows(facts.iter().map(name))
+                .sql(")");
+            let new: Vec<(i64,)> = self.query(inserted).await?;
             let new: BTreeSet<i64> = new.into_iter().map(|(number,)| number).collect();
             let new = (first..).zip(facts).filter(|(number, _)| new.contains(number)).map(|(_, fact)| fact);
             first_of_their_names.extend(new);

@@ -20,6 +20,7 @@ use tiermesh_store::SaveStore;
 use tokio::task::JoinHandle;
 
 use super::{
+    background::Background,
     beginning::{activate_all, has_nothing_but_ready_policies},
     stages::Stages,
 };
@@ -54,6 +55,7 @@ pub struct Mesh {
     /// The saves.
     pub store: SaveStore,
     read_model: SaveStore,
+    _background: Background,
     ingest: Ingest,
     serving: JoinHandle<std::io::Result<()>>,
     stages: Stages,
@@ -69,7 +71,6 @@ impl Mesh {
         let log = open_log(data, partitions).await?;
         let is_new = has_nothing_but_ready_policies(&*log).await?;
         let store = SaveStore::open(&format!("sqlite://{}", data.join("state.db").display())).await?;
-        let read_model = SaveStore::open(&format!("sqlite://{}", read_model_file(data).display())).await?;
         let health = Health::default();
         crate::logic::tell(&health);
         let inbound = ingest.read_inbound(None)?;
@@ -90,7 +91,17 @@ impl Mesh {
         folding.run(tiermesh_churn_warning::run(context));
         let notification =
             Notification::open(Arc::clone(&log), store.clone(), routes, Default::default(), &health).await?;
-        let console = Console::start(Arc::clone(&log), read_model.clone(), &health, shutdown).await?;
+        let background = Background::start()?;
+        let showing = {
+            let read_model = format!("sqlite://{}", read_model_file(data).display());
+            let (log, health, shutdown) = (Arc::clone(&log), health.clone(), shutdown.clone());
+            background.spawn(async move {
+                let read_model = SaveStore::open_derived(&read_model).await?;
+                let console = Console::start(log, read_model.clone(), &health, &shutdown).await?;
+                Ok::<_, CommandError>((read_model, console))
+            })
+        };
+        let (read_model, console) = showing.await??;
         // Both show customers, and notification can be made to tell again: not for anyone who can reach the address.
         let guarded = ingest.guard(notification.router().merge(console.router()));
         let router = ingest.router().merge(guarded).merge(health.router());
@@ -102,7 +113,7 @@ impl Mesh {
             let shutdown = shutdown.clone();
             tokio::spawn(async move { serve(listener, router, &shutdown).await })
         };
-        Ok(Self { address, log, is_new, store, read_model, ingest, serving, stages })
+        Ok(Self { address, log, is_new, store, read_model, _background: background, ingest, serving, stages })
     }
 
     /// How to reach it from this machine.
@@ -126,7 +137,8 @@ impl Mesh {
 
     /// Stops in the order of the flow: the door first, so that nothing waits unsaved.
     pub async fn stop(self, shutdown: &Shutdown) {
-        let Self { ingest, serving, stages, store, read_model, .. } = self;
+        // Its threads go last, when nothing runs there any more.
+        let Self { ingest, serving, stages, store, read_model, _background, .. } = self;
         shutdown
             .drain(async move {
                 // What it says of how the door closed is logged where it happens.

@@ -1,5 +1,6 @@
 //! `tiermesh up`: the whole mesh in one process.
 
+mod background;
 mod beginning;
 mod demo;
 mod introduction;
