@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod consumer;
+mod cpu_time;
 mod engine;
 mod error;
 mod letter;

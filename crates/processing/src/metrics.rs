@@ -71,7 +71,7 @@ impl Metrics {
                 .f64_gauge("tiermesh_processing_save_timestamp_seconds")
                 .with_description("Up to when all that was folded is saved")
                 .build(),
-            pack: seconds("tiermesh_processing_pack_seconds", "Time to pack and compress a save"),
+            pack: seconds("tiermesh_processing_pack_seconds", "Processor time to pack and compress a save"),
             save: seconds("tiermesh_processing_save_seconds", "Time to write a save"),
             saved_bytes: counter("tiermesh_processing_saved_bytes_total", "Bytes of saves written, compressed"),
             restarts: counter("tiermesh_processing_restarts_total", "Times a service started anew after a failure"),

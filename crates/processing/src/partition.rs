@@ -17,6 +17,8 @@ use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
+    cpu_time::measured,
+    engine::Refused,
     error::RunError,
     metrics::{Metrics, Standing},
     off_thread::{in_place, off_thread},
@@ -64,7 +66,7 @@ pub(crate) struct Partition<F> {
     unpacked: u64,
     /// When the first of the latter was folded.
     unpacked_since: Instant,
-    /// What packing and compressing took the last time.
+    /// What packing and compressing cost the last time.
     save_cost: Duration,
     /// When the state of the save that is being written was packed, for metrics.
     packed_at: f64,
@@ -233,12 +235,9 @@ impl<F: Fold> Partition<F> {
         for record in records {
             let (processing, first) = (self.spans.begin(record), outgoing.len());
             let engine = &mut self.recovered.engine;
-            // What can't be read has changed nothing yet.
-            let (outcome, is_intact) = match engine.read(record) {
-                Ok(input) => (engine.fold_in(record, &input, &mut outgoing), false),
-                Err(error) => (Err(error), true),
-            };
-            if let Err(error) = outcome {
+            if let Err(refused) = engine.take(record, &mut outgoing) {
+                let is_intact = matches!(refused, Refused::Unreadable(_));
+                let error = refused.into_error();
                 self.spans.fail(processing, &error);
                 outgoing.truncate(first);
                 let (topic, partition, offset) = (self.topic.to_owned(), self.number, record.offset);
@@ -334,9 +333,8 @@ impl<F: Fold> Partition<F> {
 
     /// Packs the state and begins to save it.
     fn begin_save(&mut self) {
-        let began = Instant::now();
-        let state = in_place(|| self.recovered.engine.delta());
-        self.save_cost = began.elapsed();
+        let (state, cost) = in_place(|| measured(|| self.recovered.engine.delta()));
+        self.save_cost = cost;
         let (input_log_id, next_offset) = (self.recovered.input.log_id.0.clone(), self.recovered.next_offset);
         let position = Position { input_log_id, next_offset, outputs: Vec::new() };
         self.saver.begin(state, position, self.outbox.put_so_far());

@@ -1,10 +1,14 @@
 //! Taking a partition over: the fence is raised, the save loaded, the outputs' tail read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tiermesh_domain::fold::FoldError;
 use tiermesh_event_log::{EventLog, Extent};
 use tiermesh_store::{OutputEnd, Position, SaveStore, StoreError, Tenure};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tracing::{debug, info};
 
 use crate::{engine::Engine, error::RunError, off_thread::off_thread, outgoing::origin_of, service::Processor};
@@ -31,13 +35,32 @@ pub(crate) struct Said {
     pub(crate) end: u64,
 }
 
+/// Of a service's partitions only so many are loaded at a time as there are processors: so the first ones fold again while
+/// the last ones wait, and not more of their saves is in memory than has to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Loads(Arc<Semaphore>);
+
+impl Loads {
+    pub(crate) fn new() -> Self {
+        // One more than must be: where reading the save takes its time, another is loaded meanwhile.
+        Self(Arc::new(Semaphore::new(Handle::current().metrics().num_workers() + 1)))
+    }
+
+    async fn turn(&self) -> OwnedSemaphorePermit {
+        let turn = Arc::clone(&self.0).acquire_owned().await;
+        turn.expect("nobody closes it")
+    }
+}
+
 pub(crate) async fn recover<P: Processor>(
     processor: &P,
     log: &dyn EventLog,
     store: &SaveStore,
     partition: u32,
+    loads: &Loads,
 ) -> Result<Recovered<P::Fold>, RunError> {
     let service = processor.service();
+    let turn = loads.turn().await;
     let (tenure, save) = store.acquire(service, partition).await.map_err(|error| match error {
         StoreError::Corrupt { reason, .. } => RunError::BadSave { service: service.to_owned(), partition, reason },
         other => RunError::Store(other),
@@ -61,8 +84,12 @@ pub(crate) async fn recover<P: Processor>(
     let noted = position.as_ref().map(|position| position.outputs.clone()).unwrap_or_default();
     let (next_offset, count) = (position.map_or(0, |position| position.next_offset), segments.len());
     let mut engine = Engine::new(service, partition, processor.fold());
-    // Partitions load side by side, on as many cores as there are, while the log is asked for their outputs.
-    let loading = off_thread(move || engine.load(&segments).map(|()| engine));
+    // While it is loaded the log is asked for its outputs.
+    let loading = async {
+        let loaded = off_thread(move || engine.load(&segments).map(|()| engine)).await;
+        drop(turn);
+        loaded
+    };
     let (engine, ends) = tokio::join!(loading, output_ends(processor, log, partition, noted));
     let (outputs, said) = ends?;
     let engine = engine?.map_err(|error| match error {

@@ -2,19 +2,20 @@
 //!
 //! A save keeps down what is folded again after a crash, and costs time in which nothing is folded. So it follows about a
 //! second after the first record that isn't saved; where records come so fast that packing takes long, as seldom as keeps
-//! packing to a small part of the time, but not less often than every ten seconds, nor than every so many records.
+//! packing to a small part of the work, but not less often than every half a minute, nor than every so many records.
 
 use std::time::Duration;
 
 /// How long state stays unsaved at least, and at most unless writing takes longer.
-const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
-/// Between two saves passes so many times what the last one cost: saving takes one part in so many and one.
+const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Between two saves passes so many times what the last one cost: of a thread that did nothing but fold this partition,
+/// saving would take one part in so many and one.
 const TIMES_ITS_COST: u32 = 16;
 /// How many records may be folded beyond the last save before reading pauses: what is folded again after a crash, and
 /// what a database that is away lets pile up at the consumers as repeats.
 pub(crate) const MOST_UNSAVED: u64 = 500_000;
 
-/// How long after the first unsaved record the next save is due, when packing and compressing the last one took `cost`.
+/// How long after the first unsaved record the next save is due, when packing and compressing the last one took `cost` of a processor.
 pub(crate) fn interval(cost: Duration) -> Duration {
     (cost * TIMES_ITS_COST).clamp(INTERVAL.0, INTERVAL.1)
 }
@@ -33,7 +34,7 @@ mod tests {
         let after = |cost_ms| interval(Duration::from_millis(cost_ms)).as_millis();
         assert_eq!([0, 1, 62].map(after), [1_000, 1_000, 1_000]);
         assert_eq!([100, 500].map(after), [1_600, 8_000]);
-        assert_eq!([700, 60_000].map(after), [10_000, 10_000]);
+        assert_eq!([2_000, 60_000].map(after), [30_000, 30_000]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{engine::PackedState, error::RunError, off_thread::off_thread};
+use crate::{cpu_time::measured, engine::PackedState, error::RunError, off_thread::off_thread};
 
 pub(crate) struct Saver {
     store: SaveStore,
@@ -34,7 +34,7 @@ struct Writing {
 
 /// A save that was written.
 pub(crate) struct Written {
-    /// How long compressing took.
+    /// What compressing cost.
     pub(crate) compressing: Duration,
     /// How long writing took.
     pub(crate) writing: Duration,
@@ -60,9 +60,7 @@ impl Saver {
         let (store, tenure, health) = (self.store.clone(), self.tenure.clone(), self.health.clone());
         let (arrived, outputs) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let began = Instant::now();
-            let bytes = off_thread(move || state.compress()).await?;
-            let compressing = began.elapsed();
+            let (bytes, compressing) = off_thread(move || measured(|| state.compress())).await?;
             // Nobody is left who would say: the partition was given up.
             let Ok(outputs) = outputs.await else { return Ok(None) };
             let (began, size) = (Instant::now(), bytes.len());

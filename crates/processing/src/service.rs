@@ -15,7 +15,7 @@ use crate::{
     metrics::Metrics,
     owned::{OwnedPartitions, RestartPause},
     partition::{Means, Order, Partition},
-    recovery::recover,
+    recovery::{Loads, recover},
     trace_spans::Spans,
 };
 
@@ -94,6 +94,7 @@ async fn membership<P: Processor>(
     joining: Latch,
 ) -> Result<(), RunError> {
     let mut joining = Some(joining);
+    let loads = Loads::new();
     let service = processor.service();
     let producer: Arc<dyn Producer> = Arc::from(context.log.producer(service).await?);
     let mut member = context.log.join(service, processor.input()).await?;
@@ -114,6 +115,7 @@ async fn membership<P: Processor>(
                             context: context.clone(),
                             metrics: metrics.clone(),
                             producer: Arc::clone(&producer),
+                            loads: loads.clone(),
                         };
                         let health = context.health.clone();
                         owned.own(
@@ -150,6 +152,7 @@ struct Owner<P> {
     context: ServiceContext,
     metrics: Metrics,
     producer: Arc<dyn Producer>,
+    loads: Loads,
 }
 
 impl<P: Processor> Owner<P> {
@@ -160,11 +163,11 @@ impl<P: Processor> Owner<P> {
         recovering: Latch,
         mut orders: watch::Receiver<Order>,
     ) -> Result<(), RunError> {
-        let Self { processor, context, metrics, producer } = self;
+        let Self { processor, context, metrics, producer, loads } = self;
         let (service, topic, partition) = (processor.service(), processor.input(), assignment.partition);
         let recovered = tokio::select! {
             biased;
-            recovered = recover(&processor, &*context.log, &context.store, partition) => recovered?,
+            recovered = recover(&processor, &*context.log, &context.store, partition, &loads) => recovered?,
             // Revoked while still loading: there is nothing to save.
             _ = orders.wait_for(|order| *order != Order::Go) => return Ok(()),
         };
