@@ -60,6 +60,11 @@ impl Receiver {
         self.book.lock().unwrap().accepted.keys().cloned().collect()
     }
 
+    /// How many messages were accepted.
+    pub(crate) fn count(&self) -> usize {
+        self.book.lock().unwrap().accepted.len()
+    }
+
     /// What was accepted, by type.
     pub(crate) fn bodies(&self) -> Vec<Value> {
         let book = self.book.lock().unwrap();

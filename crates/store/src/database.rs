@@ -11,6 +11,8 @@ use crate::memory::MemoryPool;
 
 /// Above all that the database limits by itself: only a connection that died without a word comes to this.
 const OPERATION_LIMIT: Duration = Duration::from_secs(90);
+/// After so long somebody is told that it is being waited for.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// Where partitions keep their saves. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -75,7 +77,20 @@ impl SaveStore {
     /// # Errors
     /// [`StoreError::BadUrl`], [`StoreError::Refused`], [`StoreError::Unavailable`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let (pool, name) = connect::pool(url)?;
+        Self::connected(url, true).await
+    }
+
+    /// The same for what is made of topics only, together with the places up to which: on SQLite the last transactions
+    /// may be gone after a failure of power, and are made again.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_derived(url: &str) -> Result<Self, StoreError> {
+        Self::connected(url, false).await
+    }
+
+    async fn connected(url: &str, lasting: bool) -> Result<Self, StoreError> {
+        let (pool, name) = connect::pool(url, lasting)?;
         let store = Self { pool, name: name.into() };
         let migrating =
             async { connect::migrate(&store.pool).await.map_err(|failure| failure.at_opening(&store.name)) };
@@ -126,7 +141,18 @@ impl SaveStore {
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, StoreError> {
         let unavailable = |reason: String| StoreError::Unavailable(format!("{}: {what}: {reason}", self.name));
-        match tokio::time::timeout(OPERATION_LIMIT, operation).await {
+        let mut limited = std::pin::pin!(tokio::time::timeout(OPERATION_LIMIT, operation));
+        let outcome = match tokio::time::timeout(SLOW, &mut limited).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                tracing::warn!(
+                    "{}: {what} takes longer than {SLOW:?}; is the database slow, or out of reach?",
+                    self.name
+                );
+                limited.await
+            }
+        };
+        match outcome {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(Failure::Store(error))) => Err(error),
             Ok(Err(Failure::Sql(error))) => Err(unavailable(error.to_string())),

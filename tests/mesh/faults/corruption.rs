@@ -11,7 +11,10 @@ use tiermesh_event_log::{
 };
 use tiermesh_testkit::wait_for;
 
-use super::stage::{Stage, on_disk};
+use super::{
+    scale,
+    stage::{Stage, on_disk},
+};
 use crate::mesh_process::PATIENCE;
 
 /// A topic of others.
@@ -36,6 +39,9 @@ const PLACES: [(&str, u32, &[&str]); 7] = [
     (CONTROL.name, 0, &["ingest", "notification", "console"]),
 ];
 
+/// Where it is written if not everywhere: to what is told, what is folded, what rules.
+const PART: [&str; 3] = [TIER_CHANGES.name, CUSTOMER_EVENTS.name, CONTROL.name];
+
 /// Writes a bad record as somebody would who has no business there; its offset.
 fn write(stage: &Stage, topic: &str, partition: u32, with_headers: bool) -> u64 {
     let headers: Headers = match with_headers {
@@ -54,6 +60,17 @@ fn write(stage: &Stage, topic: &str, partition: u32, with_headers: bool) -> u64 
     })
 }
 
+/// Nothing rests on one in the list of log ids: it is left aside.
+fn log_ids(stage: &mut Stage) {
+    stage.begin("a corrupt record in `tiermesh.log-ids`");
+    write(stage, "tiermesh.log-ids", 0, true);
+    stage.mesh.create_topics();
+    stage.mesh.process("churn-warning").stop();
+    stage.mesh.process("churn-warning").launch();
+    stage.mesh.process("churn-warning").wait_until_ready();
+    stage.recovers();
+}
+
 /// Of a topic of others it is kept as a dead letter.
 fn inbound(stage: &mut Stage) {
     stage.begin("a corrupt record in an inbound topic");
@@ -68,14 +85,20 @@ fn inbound(stage: &mut Stage) {
         places.into_iter().any(|place| place.topic == INBOUND && place.offset == offset)
     });
     stage.doctor_names(&["dead letters", "wait to be corrected"]);
-    stage.goes_on();
+    stage.goes_on_beside(&[]);
 }
 
 #[test]
 fn a_record_that_nobody_can_read_stops_its_partition_and_nothing_else() {
     let mut stage = Stage::start(&SERVICES, on_disk);
-    inbound(&mut stage);
-    for (number, (topic, partition, stopped)) in PLACES.into_iter().enumerate() {
+    let full = scale().full;
+    if full {
+        log_ids(&mut stage);
+        inbound(&mut stage);
+    }
+    let mut standing = Vec::new();
+    let part = |topic| full || PART.contains(&topic);
+    for (number, (topic, partition, stopped)) in PLACES.into_iter().enumerate().filter(|(_, place)| part(place.0)) {
         stage.begin(&format!("a corrupt record in `{topic}`"));
         let offset = write(&stage, topic, partition, number % 2 == 0);
         let (topic, offset) = (format!("topic `{topic}`"), format!("offset {offset}"));
@@ -83,7 +106,10 @@ fn a_record_that_nobody_can_read_stops_its_partition_and_nothing_else() {
             stage.leaves_line(&[service], &[&topic, &offset]);
         }
         stage.doctor_names(&["service", &topic, &offset]);
-        stage.goes_on();
+        if topic.contains(CUSTOMER_EVENTS.name) {
+            standing.push(partition);
+        }
+        stage.goes_on_beside(&standing);
     }
     stage.begin("scoring restarted, a partition of it being stopped");
     stage.mesh.process("scoring").kill();
@@ -91,6 +117,6 @@ fn a_record_that_nobody_can_read_stops_its_partition_and_nothing_else() {
     stage.mesh.process("scoring").wait_until_ready();
     stage.leaves_line(&["scoring"], &["partition stopped", "topic `customer.events`"]);
     stage.doctor_names(&["service", "scoring", "topic `customer.events`"]);
-    stage.goes_on();
+    stage.goes_on_beside(&standing);
     stage.finish_stopped("corruption");
 }

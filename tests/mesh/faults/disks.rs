@@ -46,6 +46,7 @@ fn the_disk_of_the_embedded_log_may_fill_up() {
     wait_for("events to be accepted", PATIENCE, || load.accepted() > 200);
 
     feed.begin();
+    let before = load.accepted();
     disk.fill();
     let mut lines = Vec::new();
     wait_for("a line about the disk", PATIENCE, || {
@@ -57,14 +58,17 @@ fn the_disk_of_the_embedded_log_may_fill_up() {
     let arguments = ["doctor", "--json", "--quick", "--data", &directory, "--url", &url];
     let mut said = Vec::new();
     wait_for("doctor to name the full disk", PATIENCE, || {
-        said = doctor(&arguments).into_iter().filter(|finding| finding.starts_with("disk: full")).collect();
+        said = doctor(&arguments, "wrong").into_iter().filter(|finding| finding.starts_with("disk: full")).collect();
         !said.is_empty()
     });
     disk.free();
+    feed.over();
     let accepted = load.accepted();
     wait_for("events to be accepted again", PATIENCE, || load.accepted() > accepted + 200);
-    wait_for("doctor to find nothing wrong", PATIENCE, || doctor(&arguments).is_empty());
-    let still = feed.longest();
+    wait_for("doctor to find nothing wrong", PATIENCE, || doctor(&arguments, "wrong").is_empty());
+    mesh.wait_until_folded();
+    let (still, went_on) = (feed.longest(), feed.went_on_after().unwrap());
+    let events = load.accepted() - before;
     let sent = load.stop();
     mesh.wait_until_folded();
     assert_nothing_lost(&mesh, &sent);
@@ -76,7 +80,9 @@ fn the_disk_of_the_embedded_log_may_fill_up() {
         rounds: 1,
         lines: lines.into_iter().take(1).map(|line| format!("up: {line}")).collect(),
         doctor: said,
+        events,
         still,
+        went_on,
     };
     report::tell("disk-embedded", sent.len(), repeats, &[row]);
 }
@@ -89,6 +95,7 @@ fn the_disk_of_the_database_may_fill_up() {
     disk.fill();
     stage.leaves_line(&["scoring-1", "scoring-2", "churn-warning"], &["a save can't be written"]);
     stage.doctor_names(&["a save can't be written"]);
+    stage.goes_on();
     disk.free();
     // Without room for its own log the server ends; who makes room starts it again.
     if !stage.database.answers() {

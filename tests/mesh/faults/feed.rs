@@ -1,4 +1,5 @@
-//! Whoever listens to `tier.changes`: how long one of its partitions stood still at most.
+//! Whoever listens to `tier.changes`: how long one of its partitions stood still at most, and how soon after a fault all of
+//! them went on.
 #![allow(clippy::disallowed_methods, reason = "a stopwatch, which decides nothing")]
 
 use std::{
@@ -22,6 +23,10 @@ struct Seen {
     /// How long each partition is, and when it grew.
     partitions: Vec<(u64, Instant)>,
     longest: Duration,
+    /// When the fault was over.
+    over: Option<Instant>,
+    /// How long after that the last partition so far went on.
+    went_on: Duration,
 }
 
 impl Feed {
@@ -45,13 +50,32 @@ impl Feed {
     /// Forgets how long it stood still so far.
     pub(super) fn begin(&self) {
         let mut seen = lock(&self.seen);
-        seen.longest = Duration::ZERO;
+        (seen.longest, seen.over) = (Duration::ZERO, None);
         seen.partitions.iter_mut().for_each(|(_, grew)| *grew = Instant::now());
+    }
+
+    /// The fault is over.
+    pub(super) fn over(&self) {
+        let mut seen = lock(&self.seen);
+        (seen.over, seen.went_on) = (Some(Instant::now()), Duration::ZERO);
+    }
+
+    /// How long after the fault was over until every partition had gone on; nothing as long as one hasn't.
+    pub(super) fn went_on_after(&self) -> Option<Duration> {
+        let seen = lock(&self.seen);
+        let over = seen.over?;
+        let grew = seen.partitions.iter().map(|(_, grew)| *grew).min()?;
+        (grew > over).then_some(seen.went_on)
+    }
+
+    /// How many records each partition has.
+    pub(super) fn lengths(&self) -> Vec<u64> {
+        lock(&self.seen).partitions.iter().map(|(length, _)| *length).collect()
     }
 
     /// How many records it has.
     pub(super) fn length(&self) -> u64 {
-        lock(&self.seen).partitions.iter().map(|(length, _)| length).sum()
+        self.lengths().iter().sum()
     }
 
     /// How long a partition stood still at most, before it went on.
@@ -65,8 +89,12 @@ impl Seen {
         self.partitions.resize_with(lengths.len(), || (0, Instant::now()));
         for ((known, grew), length) in self.partitions.iter_mut().zip(lengths) {
             if length > known {
-                self.longest = self.longest.max(grew.elapsed());
-                (*known, *grew) = (*length, Instant::now());
+                let now = Instant::now();
+                self.longest = self.longest.max(now - *grew);
+                if let Some(over) = self.over.filter(|over| *grew <= *over) {
+                    self.went_on = self.went_on.max(now - over);
+                }
+                (*known, *grew) = (*length, now);
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::compose_mesh::events_of;
 /// Customers of a request.
 const AT_ONCE: usize = 4;
 /// Between two requests.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(250);
 /// An ingest that is frozen takes a request and never answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(8);
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rand::{
+    Rng, SeedableRng,
+    rngs::StdRng,
+    seq::{IndexedRandom, SliceRandom},
+};
 
 use super::{
     scale,
@@ -24,29 +28,33 @@ fn freeze(stage: &mut Stage, victim: &str, successor: Option<&str>) {
     stage.recovers();
 }
 
-/// Kills one after the other, in a random order, at random times.
-fn kill(stage: &mut Stage, victims: &[&'static str], rounds: usize) {
+/// Who is killed: of each service one instance, whichever it happens to be.
+const VICTIMS: [&[&str]; 5] =
+    [&["ingest-1", "ingest-2"], &["scoring-1", "scoring-2"], &["churn-warning"], &["notification"], &["console"]];
+
+/// Kills each service once a round, in a random order, at random times.
+fn kill(stage: &mut Stage, rounds: usize) {
     let mut random = StdRng::seed_from_u64(5);
-    stage.begin("kill -9 of each service at random times");
-    let mut order: Vec<&str> = Vec::new();
-    for round in 0..rounds {
-        if order.is_empty() {
-            order = victims.to_vec();
-            order.shuffle(&mut random);
-        }
-        let victim = order.pop().unwrap();
-        stage.goes_on();
-        std::thread::sleep(Duration::from_millis(random.random_range(0..1_500)));
-        stage.mesh.process(victim).kill();
-        // Once for each of them: it takes longer than the fault.
-        if round < victims.len() {
-            let url = stage.mesh.process(victim).url();
-            stage.doctor_names(&["service", &url, "no answer"]);
-        }
-        stage.mesh.process(victim).launch();
-        stage.mesh.process(victim).wait_until_ready();
-    }
+    stage.begin("`kill -9` of each service at random times");
     stage.row().rounds = rounds;
+    for round in 0..rounds {
+        let mut order = VICTIMS;
+        order.shuffle(&mut random);
+        for instances in order {
+            let victim = *instances.choose(&mut random).unwrap();
+            stage.goes_on();
+            std::thread::sleep(Duration::from_millis(random.random_range(0..1_500)));
+            stage.mesh.process(victim).kill();
+            // Once for each of them: it takes longer than the fault.
+            if round == 0 {
+                let url = stage.mesh.process(victim).url();
+                stage.doctor_names(&["service", &url, "no answer"]);
+            }
+            stage.mesh.process(victim).launch();
+            stage.mesh.process(victim).wait_until_ready();
+        }
+        eprintln!("round {} of {rounds}", round + 1);
+    }
     stage.leaves_line(&["scoring-1", "scoring-2"], &["partition taken over"]);
     stage.recovers();
 }
@@ -55,14 +63,15 @@ fn kill(stage: &mut Stage, victims: &[&'static str], rounds: usize) {
 fn processes_may_hang_and_be_killed() {
     let scale = scale();
     let mut stage = Stage::start(&ALL, on_disk);
-    let holds = stage.mesh.process("ingest-1").logged().contains("holding `control`");
-    let (holder, other) = if holds { ("ingest-1", "ingest-2") } else { ("ingest-2", "ingest-1") };
-    freeze(&mut stage, holder, Some(other));
-    freeze(&mut stage, "scoring-1", Some("scoring-2"));
     if scale.full {
+        let holds = stage.mesh.process("ingest-1").logged().contains("holding `control`");
+        let (holder, other) = if holds { ("ingest-1", "ingest-2") } else { ("ingest-2", "ingest-1") };
+        freeze(&mut stage, holder, Some(other));
         freeze(&mut stage, "churn-warning", None);
         freeze(&mut stage, "notification", None);
+        freeze(&mut stage, "console", None);
     }
-    kill(&mut stage, &["ingest-2", "scoring-1", "churn-warning", "notification", "console"], scale.kills);
+    freeze(&mut stage, "scoring-1", Some("scoring-2"));
+    kill(&mut stage, scale.rounds);
     stage.finish("processes");
 }

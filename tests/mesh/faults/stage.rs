@@ -40,6 +40,8 @@ pub(super) struct Stage {
     routes: String,
     /// How long each log was when the present fault began.
     marks: BTreeMap<&'static str, usize>,
+    /// How many events had been accepted by then.
+    accepted_before: usize,
     rows: Vec<Row>,
 }
 
@@ -75,6 +77,7 @@ impl Stage {
             receiver,
             routes,
             marks,
+            accepted_before: 0,
             rows,
         };
         services.iter().for_each(|(name, service)| stage.launch(name, service, &[]));
@@ -122,12 +125,22 @@ impl Stage {
 
     /// A fault begins.
     pub(super) fn begin(&mut self, fault: &str) {
+        self.note_events();
         self.rows.push(Row { fault: fault.to_owned(), rounds: 1, ..Row::default() });
         for name in self.services.clone() {
             let length = self.mesh.process(name).logged().len();
             self.marks.insert(name, length);
         }
         self.feed.begin();
+    }
+
+    /// Notes how many events were accepted since the present fault began.
+    fn note_events(&mut self) {
+        let (accepted, before) = (self.load.as_ref().unwrap().accepted(), self.accepted_before);
+        if let Some(row) = self.rows.last_mut() {
+            row.events = accepted - before;
+        }
+        self.accepted_before = accepted;
     }
 
     /// What is told of the present fault.
@@ -162,26 +175,32 @@ impl Stage {
 
     /// Doctor, asked as an operator would, finds something wrong that is told with these words.
     pub(super) fn doctor_names(&mut self, words: &[&str]) {
-        let mut found = None;
-        let mut last = Vec::new();
-        wait_for(&format!("doctor to name {words:?}"), PATIENCE, || {
-            last = self.doctor();
-            found = last.iter().find(|finding| words.iter().all(|word| finding.contains(word))).cloned();
-            if found.is_none() {
-                eprintln!("doctor doesn't say {words:?}: {last:?}");
+        self.doctor_says("wrong", &[words]);
+    }
+
+    /// It finds several things that are so, each told with a group of these words.
+    pub(super) fn doctor_says(&mut self, state: &str, groups: &[&[&str]]) {
+        let mut found = Vec::new();
+        wait_for(&format!("doctor to name {groups:?}"), PATIENCE, || {
+            let all = self.doctor(state);
+            let of = |words: &&[&str]| all.iter().find(|finding| words.iter().all(|word| finding.contains(word)));
+            found = groups.iter().filter_map(of).cloned().collect();
+            if found.len() < groups.len() {
+                eprintln!("doctor doesn't say all of {groups:?}: {all:?}");
             }
-            found.is_some()
+            found.len() == groups.len()
         });
+        found.retain(|finding| !self.row().doctor.contains(finding));
         self.row().doctor.extend(found);
     }
 
-    /// What doctor finds wrong.
-    fn doctor(&mut self) -> Vec<String> {
+    /// What doctor finds that is so.
+    fn doctor(&mut self, state: &str) -> Vec<String> {
         let (brokers, store) = self.lines();
         let urls: Vec<String> = self.urls("").into_iter().flat_map(|url| ["--url".to_owned(), url]).collect();
         let mut arguments = vec!["doctor", "--json", "--quick", "--kafka", &brokers, "--store", &store];
         arguments.extend(urls.iter().map(String::as_str));
-        doctor(&arguments)
+        doctor(&arguments, state)
     }
 
     /// Events come in, and lead to something.
@@ -193,27 +212,49 @@ impl Stage {
         wait_for("tier changes to come", PATIENCE, || self.feed.length() > length);
     }
 
+    /// Nothing is accepted that can't be made durable.
+    pub(super) fn accepts_nothing_for(&mut self, time: Duration) {
+        let load = self.load.as_ref().unwrap();
+        let accepted = load.accepted();
+        std::thread::sleep(time);
+        assert_eq!(load.accepted(), accepted, "events were accepted without a log to hold them");
+    }
+
+    /// All partitions but these go on, and what is found is told.
+    pub(super) fn goes_on_beside(&mut self, standing: &[u32]) {
+        self.goes_on();
+        let (lengths, told) = (self.feed.lengths(), self.receiver.count());
+        wait_for(&format!("all partitions but {standing:?} to go on"), PATIENCE, || {
+            let now = self.feed.lengths();
+            let mut partitions = (0..).zip(lengths.iter().zip(&now));
+            partitions.all(|(partition, (before, now))| standing.contains(&partition) || now > before)
+        });
+        wait_for("deliveries to arrive", PATIENCE, || self.receiver.count() > told);
+    }
+
     /// The fault is over: all goes on, and doctor has nothing to say. How long outputs stood still is noted.
     pub(super) fn recovers(&mut self) {
-        self.goes_on();
+        self.feed.over();
+        self.goes_on_beside(&[]);
         self.mesh.wait_until_folded();
-        self.goes_on();
+        let went_on = self.feed.went_on_after().unwrap_or_else(|| panic!("a partition didn't go on"));
         let still = self.feed.longest();
         let mut last = Vec::new();
         wait_for("doctor to find nothing wrong", PATIENCE, || {
-            last = self.doctor();
+            last = self.doctor("wrong");
             if !last.is_empty() {
                 eprintln!("doctor still says: {last:?}");
             }
             last.is_empty()
         });
-        self.row().still = still;
         let row = self.row();
-        eprintln!("{}: stood still for {still:?} at most\n  {:?}\n  {:?}", row.fault, row.lines, row.doctor);
+        (row.still, row.went_on) = (still, went_on);
+        eprintln!("{}: {still:?} at most, {went_on:?} after\n  {:?}\n  {:?}", row.fault, row.lines, row.doctor);
     }
 
     /// The end: nothing that was accepted is lost, what was said is what it should be, who had to be told was told once.
     pub(super) fn finish(mut self, test: &str) {
+        self.note_events();
         let sent = self.load.take().unwrap().stop();
         self.mesh.wait_until_folded();
         assert_nothing_lost(&self.mesh, &sent);
@@ -224,6 +265,7 @@ impl Stage {
 
     /// The same where partitions have stopped for good.
     pub(super) fn finish_stopped(mut self, test: &str) {
+        self.note_events();
         let sent = self.load.take().unwrap().stop();
         assert_nothing_lost(&self.mesh, &sent);
         let repeats = self.assert_undisturbed();
@@ -243,23 +285,29 @@ impl Stage {
         let mut found = BTreeMap::new();
         wait_for("every delivery", PATIENCE, || {
             found = delivered(&self.mesh);
-            least.iter().all(|told| found.contains_key(told))
+            let all = least.iter().all(|told| found.contains_key(told));
+            if !all {
+                // Looking reads the whole topic.
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            all
         });
         let (most, accepted) = (to_be_told(&self.mesh), self.receiver.accepted());
         for (told, ids) in &found {
             assert!(most.contains(told), "{told:?} was told, and nobody said it");
             assert!(ids.len() == 1 && ids.is_subset(&accepted), "{told:?} went by {ids:?}");
         }
+        self.receiver.assert_honest();
     }
 }
 
-/// Runs doctor; what it finds wrong, each with its area.
-pub(super) fn doctor(arguments: &[&str]) -> Vec<String> {
+/// Runs doctor; what it finds wrong, or worth a note, each with its area.
+pub(super) fn doctor(arguments: &[&str], state: &str) -> Vec<String> {
     let (_, text, told) = attempt(arguments);
     let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("doctor: {error}: {text} {told}"));
-    let wrong = answer["findings"].as_array().unwrap().iter().filter(|finding| finding["state"] == "wrong");
+    let found = answer["findings"].as_array().unwrap().iter().filter(|finding| finding["state"] == state);
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-    wrong.map(|finding| format!("{}: {}", text(finding, "area"), text(finding, "what"))).collect()
+    found.map(|finding| format!("{}: {}", text(finding, "area"), text(finding, "what"))).collect()
 }
 
 /// A line of a log as people read it, without when and where.

@@ -191,11 +191,13 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.poison.poison(reason);
-        } else {
-            // A broker that is away, mostly: it is tried again.
-            tracing::warn!("kafka: {error}: {reason}");
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => self.poison.poison(reason),
+            // Said again every second while no broker answers. Whoever waits for one says so, and how long.
+            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {
+                tracing::debug!("kafka: {error}: {reason}");
+            }
+            _ => tracing::warn!("kafka: {error}: {reason}"),
         }
     }
 }

@@ -4,6 +4,7 @@ mod finding;
 mod logic;
 mod money;
 mod outcomes;
+mod pace;
 mod reach;
 mod saves;
 mod standing;
@@ -60,7 +61,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     findings.extend(reach::disk(args));
     let store = match reach::store(args).await {
         Ok(store) => {
-            findings.push(Finding::well("store", "answers"));
+            findings.push(pace::of_store(&store).await);
             Some(store)
         }
         Err(finding) => {
@@ -70,12 +71,15 @@ async fn examine(args: &Args) -> Vec<Finding> {
     };
     match args.source.open().await {
         Ok(log) => {
-            // One part that can't be read must not hide what the others say.
-            for part in [
-                standing::findings(&*log, args).await,
-                with_store(&*log, store.as_ref(), args).await,
-                outcomes::findings(&*log).await,
-            ] {
+            // Alone, before the others keep it busy.
+            findings.extend(pace::of_log(&*log).await);
+            // One part that can't be read must not hide what the others say; and where nobody answers they wait together.
+            let (standing, saves, outcomes) = tokio::join!(
+                standing::findings(&*log, args),
+                with_store(&*log, store.as_ref(), args),
+                outcomes::findings(&*log),
+            );
+            for part in [standing, saves, outcomes] {
                 match part {
                     Ok(part) => findings.extend(part),
                     Err(error) => findings.push(unreadable(error)),

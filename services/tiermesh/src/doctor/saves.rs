@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use tiermesh_event_log::{
     EventLog,
     topics::{CUSTOMER_EVENTS, SCORING_SUMMARIES},
@@ -19,6 +20,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// Records that may wait at a look while everything is well.
 const USUAL_LAG: u64 = 1_000;
+
+/// Partitions that are asked about at the same time.
+const AT_ONCE: usize = 4;
 
 /// Who folds, and what.
 const FOLDS: [(&str, &str, &str); 3] = [
@@ -110,17 +114,25 @@ impl Behind {
         consumer: &str,
         topics: &[&str],
     ) -> Result<Self, CommandError> {
-        let mut behind = Self { lag: 0, known: false, places: Vec::new() };
+        let mut partitions = Vec::new();
         for topic in topics {
-            for partition in 0..log.partitions(topic).await? {
-                let place = store.place(consumer, topic, partition).await?;
-                behind.known |= place.is_some();
-                let next = place.map_or(1, |place| place.next_offset.max(1));
-                let lag = log.extent(topic, partition).await?.end.saturating_sub(next);
-                behind.lag += lag;
-                if lag > 0 {
-                    behind.places.push(((*topic).to_owned(), partition, next));
-                }
+            partitions.extend((0..log.partitions(topic).await?).map(|partition| (*topic, partition)));
+        }
+        // Many questions: where each answer takes long, they don't wait for one another.
+        let asked = partitions.iter().map(|&(topic, partition)| async move {
+            let place = store.place(consumer, topic, partition).await?;
+            let end = log.extent(topic, partition).await?.end;
+            Ok::<_, CommandError>((place.map(|place| place.next_offset.max(1)), end))
+        });
+        let places: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let mut behind = Self { lag: 0, known: false, places: Vec::new() };
+        for ((topic, partition), (place, end)) in partitions.into_iter().zip(places) {
+            behind.known |= place.is_some();
+            let next = place.unwrap_or(1);
+            let lag = end.saturating_sub(next);
+            behind.lag += lag;
+            if lag > 0 {
+                behind.places.push((topic.to_owned(), partition, next));
             }
         }
         Ok(behind)
