@@ -33,7 +33,9 @@ pub struct Args {
 /// # Errors
 /// If Kafka can't be read.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let consumer: BaseConsumer = consumer(&args.kafka, "bench-floor").create()?;
+    let mut settings = consumer(&args.kafka, "bench-floor");
+    // A queue that was full is filled again at once, not after a second: who decodes would wait for it otherwise.
+    let consumer: BaseConsumer = settings.set("fetch.queue.backoff.ms", "5").create()?;
     let mut places = TopicPartitionList::new();
     for partition in 0..args.ends.len() as i32 {
         places.add_partition_offset(CUSTOMER_EVENTS.name, partition, Offset::Beginning)?;

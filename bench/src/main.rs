@@ -38,6 +38,10 @@ use clap::{Parser, Subcommand};
 
 use crate::{results::Results, run::Run};
 
+/// That of `tiermesh`: what folds in this process is measured with the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why a benchmark gave no result.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
