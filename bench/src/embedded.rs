@@ -139,14 +139,15 @@ async fn measure(mesh: &Mesh, args: &Args) -> Result<crate::results::Round, Fail
     }
     let accepted = began.elapsed().as_secs_f64();
     let (mut stood, mut effects) = (Vec::new(), None);
-    let shown = loop {
+    let (effects, shown) = loop {
         let looked = began.elapsed().as_secs_f64();
         if effects.is_none() && taken_up(mesh, &*log, &READERS[..FOLDS]).await?.is_some() {
             effects = Some(looked);
         }
-        let stands = taken_up(mesh, &*log, &READERS).await?;
+        // Nobody is done before those who fold: the mesh isn't asked for more than has to be.
+        let stands = if effects.is_some() { taken_up(mesh, &*log, &READERS).await? } else { None };
         if stands.is_some() && stands == stood.pop() {
-            break looked;
+            break (effects.unwrap_or(looked), looked);
         }
         stood = stands.into_iter().collect();
         if looked > args.limit as f64 {
@@ -156,7 +157,6 @@ async fn measure(mesh: &Mesh, args: &Args) -> Result<crate::results::Round, Fail
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let effects = effects.unwrap_or(shown);
     let used = mesh.cpu().since(before);
     let changes = held(&*log, TIER_CHANGES.name).await?;
     Ok(round([

@@ -1,7 +1,7 @@
 //! A fact as a fold looks at it: borrowed, from a decoded fact, or from the bytes of a record as they are.
 //!
-//! Nearly all records are orders that were placed. To decode one takes a piece of memory for each of its ten texts, and as
-//! long as all of its folding; so these are read where they stand.
+//! Nearly all records are orders that were placed. To decode one takes a piece of memory for each of its ten texts, of which
+//! a fold looks at few; so these are read where they stand.
 
 use prost::Message;
 use smallvec::SmallVec;
