@@ -1,13 +1,14 @@
 //! `fold`: the fold of scoring alone, in this process, without log, runtime and database: what a record costs at least,
 //! and what a customer weighs.
 //!
-//! The records of a history are made first. Then each partition takes a batch in turn, as in a service; decoding and
-//! folding are measured apart, in CPU time of the thread. What a customer weighs shows in the first round only: those behind
+//! The records of a history are made first. Then each partition takes a batch in turn, as in a service, and is told what
+//! comes next; measured in CPU time of the thread. What a customer weighs shows in the first round only: those behind
 //! it get memory that was given back.
 
 use prost::Message;
 use tiermesh_domain::{
-    fold::{Effect, Fold},
+    fact::FactView,
+    fold::{AHEAD, Effect, Fold},
     scoring::Scoring,
 };
 use tiermesh_proto::v1::{CustomerEvent, Origin, Summary};
@@ -43,8 +44,7 @@ pub struct Args {
 /// Records taken from a partition before it is the next one's turn, as in a service.
 const BATCH: usize = 2_000;
 
-const COLUMNS: [(&str, &str, usize); 8] = [
-    ("decode", "decode, ns/record", 0),
+const COLUMNS: [(&str, &str, usize); 7] = [
     ("fold", "fold, ns/record", 0),
     ("effects", "effects/order", 3),
     ("bytes", "bytes/customer", 0),
@@ -125,14 +125,17 @@ impl Log {
         Ok(log)
     }
 
-    fn decode(&self, partition: usize, from: usize, events: &mut Vec<CustomerEvent>) -> Result<(), Failure> {
+    /// A batch of a partition's records.
+    fn batch(&self, partition: usize, from: usize) -> impl Iterator<Item = &[u8]> {
         let (bytes, ends) = &self.partitions[partition];
-        for at in from..ends.len().min(from + BATCH) {
-            let start = if at == 0 { 0 } else { ends[at - 1] };
-            events.push(CustomerEvent::decode(&bytes[start..ends[at]])?);
-        }
-        Ok(())
+        let start = move |at: usize| if at == 0 { 0 } else { ends[at - 1] };
+        (from..ends.len().min(from + BATCH)).map(move |at| &bytes[start(at)..ends[at]])
     }
+}
+
+/// Whom a record is about: in the log it is the record's key.
+fn subject_of(record: &[u8]) -> &str {
+    FactView::of_order(record).map_or("", |order| order.subject)
 }
 
 /// The figures of one round, and how many bytes the process grew by for each customer.
@@ -142,21 +145,25 @@ fn measure(plan: Plan, log: &Log) -> Result<(Round, f64), Failure> {
     let partitions = log.partitions.len();
     let mut folds: Vec<Scoring> = (0..partitions).map(|_| Scoring::new(partitions as u32)).collect();
     let longest = log.partitions.iter().map(|(_, ends)| ends.len()).max().unwrap_or_default();
-    let (mut events, mut effects) = (Vec::with_capacity(BATCH), Vec::new());
-    let (mut decoding, mut folding, mut said) = (0, 0, 0);
+    let mut effects = Vec::new();
+    let (mut folding, mut said) = (0, 0);
     for from in (0..longest).step_by(BATCH) {
         for (partition, fold) in folds.iter_mut().enumerate() {
+            let records: Vec<&[u8]> = log.batch(partition, from).collect();
+            let subjects: Vec<&str> = records.iter().map(|record| subject_of(record)).collect();
             let began = thread_nanoseconds()?;
-            events.clear();
-            log.decode(partition, from, &mut events)?;
-            let decoded = thread_nanoseconds()?;
-            for event in &events {
-                fold.apply(event, &mut effects)?;
-                said += effects.len();
-                effects.clear();
+            for (records, subjects) in records.chunks(AHEAD).zip(subjects.chunks(AHEAD)) {
+                fold.look_ahead(subjects.iter().copied());
+                for record in records {
+                    match fold.apply_encoded(record, &mut effects) {
+                        Some(folded) => folded?,
+                        None => fold.apply(&CustomerEvent::decode(*record)?, &mut effects)?,
+                    }
+                    said += effects.len();
+                    effects.clear();
+                }
             }
-            folding += thread_nanoseconds()? - decoded;
-            decoding += decoded - began;
+            folding += thread_nanoseconds()? - began;
         }
     }
     let grown = resident_bytes(own)?.saturating_sub(before);
@@ -176,7 +183,6 @@ fn measure(plan: Plan, log: &Log) -> Result<(Round, f64), Failure> {
     let records: usize = log.partitions.iter().map(|(_, ends)| ends.len()).sum();
     let (of_record, of_customer) = (records as f64, f64::from(plan.customers));
     let figures = [
-        ("decode", decoding as f64 / of_record),
         ("fold", folding as f64 / of_record),
         ("effects", said as f64 / plan.orders as f64),
         ("packed", packed as f64 / of_customer),

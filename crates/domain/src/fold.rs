@@ -96,6 +96,10 @@ pub struct Packed {
     pub round_complete: bool,
 }
 
+/// Of how many records at a time a fold is told whom they are about: what is known of so many customers has room in a
+/// processor's cache.
+pub const AHEAD: usize = 32;
+
 /// A deterministic fold of one partition.
 pub trait Fold: Send + Sized + 'static {
     /// What stands in the partition.
@@ -114,6 +118,10 @@ pub trait Fold: Send + Sized + 'static {
     fn apply_encoded(&mut self, _record: &[u8], _effects: &mut Vec<Effect>) -> Option<Result<(), FoldError>> {
         None
     }
+
+    /// Told whom records that follow soon are about, [`AHEAD`] at a time, so that what is known of them is near
+    /// by then. Changes nothing.
+    fn look_ahead<'a>(&self, _subjects: impl Iterator<Item = &'a str>) {}
 
     /// All of the state, packed. Ends the round of deltas, and the next begins with it.
     fn snapshot(&mut self) -> Vec<u8>;

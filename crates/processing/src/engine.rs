@@ -67,8 +67,9 @@ impl Refused {
 /// Effects of one record, numbered.
 pub type Numbered = Vec<Outgoing>;
 
-/// Level 1: state is packed every few seconds, and compresses by half at any level.
-const ZSTD_LEVEL: i32 = 1;
+/// Below zero: what is packed is hashes for a good part, which no level makes smaller. Level 1 makes a save of the demo's year
+/// 0.72 of its size, this one 0.78, in a third of the time; and it is read again in less than half.
+const ZSTD_LEVEL: i32 = -3;
 
 /// Packed state, to be compressed to a segment.
 #[derive(Debug)]
@@ -136,6 +137,11 @@ impl<F: Fold> Engine<F> {
             outgoing.push(Outgoing { rests_on, ..encode(effect, origin, &self.source) });
         }
         Ok(())
+    }
+
+    /// Told which records follow soon: see [`Fold::look_ahead`].
+    pub(crate) fn look_ahead(&self, records: &[Record]) {
+        self.fold.look_ahead(records.iter().filter_map(|record| std::str::from_utf8(&record.key).ok()));
     }
 
     /// All of the state, packed and compressed. It begins and ends a round of deltas.

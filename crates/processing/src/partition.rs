@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tiermesh_domain::fold::Fold;
+use tiermesh_domain::fold::{AHEAD, Fold};
 use tiermesh_event_log::{LogError, NewRecord, PartitionReader, Producer, Record};
 use tiermesh_service_host::{Health, Trouble, telemetry::now_seconds};
 use tiermesh_store::{Position, SaveStore};
@@ -232,7 +232,10 @@ impl<F: Fold> Partition<F> {
     fn fold(&mut self, records: &[Record]) -> Result<(), RunError> {
         let began = Instant::now();
         let (mut outgoing, mut folded, mut failed) = (Vec::new(), 0, None);
-        for record in records {
+        for (nth, record) in records.iter().enumerate() {
+            if nth % AHEAD == 0 && records.len() > 1 {
+                self.recovered.engine.look_ahead(&records[nth..records.len().min(nth + AHEAD)]);
+            }
             let (processing, first) = (self.spans.begin(record), outgoing.len());
             let engine = &mut self.recovered.engine;
             if let Err(refused) = engine.take(record, &mut outgoing) {

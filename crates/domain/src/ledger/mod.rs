@@ -76,6 +76,11 @@ impl Ledger {
         })
     }
 
+    /// Some of each place that the next fact looks at: touched beforehand, they are near by then.
+    pub(crate) fn touched(&self) -> u64 {
+        self.known.touched() ^ self.orders.touched()
+    }
+
     /// Takes in a fact that was admitted; `touched` is what it touches.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 /// Room is made for this many bytes at least: what an allocation itself costs is about as much.
 const LEAST_BYTES: usize = 64;
 
-/// Adds an item; a full vector grows by a quarter, not to the double.
+/// Adds an item; a full vector grows by half, not to the double.
 pub(super) fn push<T>(items: &mut Vec<T>, item: T) {
     make_room(items, 1);
     items.push(item);
@@ -13,6 +13,6 @@ pub(super) fn push<T>(items: &mut Vec<T>, item: T) {
 pub(super) fn make_room<T>(items: &mut Vec<T>, more: usize) {
     if items.capacity() - items.len() < more {
         let least = (LEAST_BYTES / size_of::<T>().max(1)).max(4);
-        items.reserve_exact(more.max(items.len() / 4).max(least));
+        items.reserve_exact(more.max(items.len() / 2).max(least));
     }
 }

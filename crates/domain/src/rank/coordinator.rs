@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use tiermesh_proto::v1::{Control, CutPoint, CutPoints, Summary, control};
 
-use super::cut_points::{Bucket, Demand, cut_points};
+use super::{
+    Bucket, Histogram,
+    cut_points::{Demand, cut_points},
+};
 use crate::{
     fold::{Effect, Fold, FoldError, Packed, pack, unpack},
     sources::{Heard, MOST_SOURCES, Sources},
@@ -36,8 +39,6 @@ pub struct Coordinator {
     sources: Sources,
 }
 
-type Histogram = BTreeMap<i64, Bucket>;
-
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Report {
     boundary: Millis,
@@ -51,7 +52,7 @@ impl Report {
     /// Takes in what was reported before it.
     fn absorb(&mut self, earlier: Self) {
         for (metric, changes) in earlier.changes {
-            add(&mut self.changes, metric, changes);
+            self.changes.entry(metric).or_default().add(changes);
         }
         // One that is full says that it may not name everybody.
         let room = MOST_SOURCES.saturating_sub(self.sources.len());
@@ -78,11 +79,12 @@ impl Coordinator {
         let Some(boundary) = self.latest_common_boundary() else { return };
         let mut demands: Option<BTreeMap<(String, u32), (String, Demand)>> = None;
         let mut heard = Heard { live: true, ..Heard::default() };
+        let mut changed: BTreeMap<String, Vec<(i64, Bucket)>> = BTreeMap::new();
         for reports in self.waiting.values_mut() {
             let done = reports.partition_point(|report| report.boundary <= boundary);
             for report in reports.drain(..done) {
                 for (metric, changes) in report.changes {
-                    add(&mut self.histograms, metric, changes);
+                    changed.entry(metric).or_default().extend(changes);
                 }
                 heard.full |= report.sources.len() >= MOST_SOURCES;
                 heard.sources.extend(report.sources);
@@ -100,6 +102,11 @@ impl Coordinator {
             }
         }
         self.waiting.retain(|_, reports| !reports.is_empty());
+        for (metric, changes) in changed {
+            // Together first: they are few beside all that is there.
+            let changes: Histogram = changes.into_iter().collect();
+            self.histograms.entry(metric).or_default().add(changes);
+        }
         for ((policy, version), (metric, demand)) in demands.unwrap_or_default() {
             effects.push(self.cut_points_of(boundary, policy, version, &metric, &demand));
         }
@@ -117,14 +124,14 @@ impl Coordinator {
     }
 
     fn cut_points_of(&self, boundary: Millis, policy: String, version: u32, metric: &str, demand: &Demand) -> Effect {
-        let empty = BTreeMap::new();
+        let empty = Histogram::default();
         let histogram = self.histograms.get(metric).unwrap_or(&empty);
         let values = cut_points(histogram, demand)
             .into_iter()
             .map(|cut| CutPoint { reachable: cut.is_some(), at_least: cut.unwrap_or_default() })
             .collect();
-        let population = histogram.values().map(|bucket| bucket.count).sum::<i64>().unsigned_abs();
-        let positive: i128 = histogram.range(1..).map(|(_, bucket)| bucket.sum).sum();
+        let population = histogram.iter().map(|(_, bucket)| bucket.count).sum::<i64>().unsigned_abs();
+        let positive: i128 = histogram.iter().filter(|(value, _)| *value > 0).map(|(_, bucket)| bucket.sum).sum();
         Effect::Control(Control {
             origin: None,
             control: Some(control::Control::CutPoints(CutPoints {
@@ -136,19 +143,6 @@ impl Coordinator {
                 positive_sum: positive.to_string(),
             })),
         })
-    }
-}
-
-/// Adds the changes of one metric.
-fn add(histograms: &mut BTreeMap<String, Histogram>, metric: String, changes: Histogram) {
-    let histogram = histograms.entry(metric).or_default();
-    for (value, change) in changes {
-        let bucket = histogram.entry(value).or_default();
-        bucket.count += change.count;
-        bucket.sum += change.sum;
-        if bucket.is_empty() {
-            histogram.remove(&value);
-        }
     }
 }
 
@@ -165,13 +159,14 @@ impl Fold for Coordinator {
             return Err(FoldError::Gap { partition: origin.partition, after: *mark, found: origin.sequence });
         }
         *mark = origin.sequence;
-        let mut changes = BTreeMap::new();
+        let mut changes: BTreeMap<String, Histogram> = BTreeMap::new();
         for metric in &summary.metrics {
             let buckets = metric.buckets.iter().map(|bucket| {
                 let sum = bucket.sum.parse().map_err(|_| FoldError::corrupt("a bucket's sum isn't a number"))?;
                 Ok((bucket.value, Bucket { count: bucket.count, sum }))
             });
-            add(&mut changes, metric.metric.clone(), buckets.collect::<Result<_, FoldError>>()?);
+            let buckets: Vec<(i64, Bucket)> = buckets.collect::<Result<_, FoldError>>()?;
+            changes.entry(metric.metric.clone()).or_default().add(buckets);
         }
         let report = Report {
             boundary: summary.boundary_ms,
@@ -278,6 +273,6 @@ mod tests {
         let eldest = &coordinator.waiting[&0][0];
         assert_eq!(eldest.boundary, 4 * MINUTE_MS);
         assert_eq!(eldest.sources.iter().collect::<Vec<_>>(), ["shop-1", "shop-2", "shop-3", "shop-4"]);
-        assert_eq!(eldest.changes["sales"].keys().collect::<Vec<_>>(), [&1, &2, &3, &4]);
+        assert_eq!(eldest.changes["sales"].iter().map(|(value, _)| value).collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 }

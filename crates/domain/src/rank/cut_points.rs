@@ -1,26 +1,9 @@
 //! Cut-points: from a histogram of values to the least value that reaches each tier.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::{Bucket, Histogram};
 use crate::policy::RankBy;
-
-/// How many customers share a quantised value, and the exact sum of their values.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bucket {
-    /// Customers.
-    pub count: i64,
-    /// Sum of their exact values.
-    pub sum: i128,
-}
-
-impl Bucket {
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0 && self.sum == 0
-    }
-}
 
 /// What a relative policy asks of a histogram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,28 +26,28 @@ impl Demand {
 /// Rank and share above fall as the value rises and only step at values that someone has, so this one number decides
 /// for every value, also for one that nobody has yet. An empty denominator gives 0, which every value passes:
 /// [`i64::MIN`]. One pass over the occupied buckets, of which there are at most some 56,000 whatever the population.
-pub fn cut_points(histogram: &BTreeMap<i64, Bucket>, demand: &Demand) -> Vec<Option<i64>> {
-    let weight = |value: i64, bucket: &Bucket| -> i128 {
+pub fn cut_points(histogram: &Histogram, demand: &Demand) -> Vec<Option<i64>> {
+    let weight = |(value, bucket): (i64, Bucket)| -> i128 {
         match demand.by_share {
             true if value > 0 => bucket.sum,
             true => 0,
             false => i128::from(bucket.count),
         }
     };
-    let total: i128 = histogram.iter().map(|(value, bucket)| weight(*value, bucket)).sum();
+    let total: i128 = histogram.iter().map(weight).sum();
     let bounds = &demand.below_millionths;
     if total <= 0 {
         return bounds.iter().map(|bound| (*bound > 0).then_some(i64::MIN)).collect();
     }
     let mut cuts: Vec<Option<i64>> = vec![None; bounds.len()];
     let mut above: i128 = 0;
-    for (value, bucket) in histogram.iter().rev() {
+    for bucket in histogram.iter().rev() {
         for (bound, cut) in bounds.iter().zip(&mut cuts) {
             if above * 1_000_000 < i128::from(*bound) * total {
-                *cut = Some(*value);
+                *cut = Some(bucket.0);
             }
         }
-        above += weight(*value, bucket);
+        above += weight(bucket);
     }
     cuts
 }
@@ -76,20 +59,14 @@ mod tests {
     use super::*;
     use crate::rank::quantise;
 
-    fn histogram(values: &[i64]) -> BTreeMap<i64, Bucket> {
-        let mut histogram: BTreeMap<i64, Bucket> = BTreeMap::new();
-        for value in values {
-            let bucket = histogram.entry(quantise(*value)).or_default();
-            bucket.count += 1;
-            bucket.sum += i128::from(*value);
-        }
-        histogram
+    fn histogram(values: &[i64]) -> Histogram {
+        values.iter().map(|value| (quantise(*value), Bucket { count: 1, sum: i128::from(*value) })).collect()
     }
 
     #[test]
     fn nobody_gives_cut_points_that_everybody_reaches() {
         let demand = Demand { by_share: false, below_millionths: vec![50_000, 200_000] };
-        assert_eq!(cut_points(&BTreeMap::new(), &demand), [Some(i64::MIN), Some(i64::MIN)]);
+        assert_eq!(cut_points(&Histogram::default(), &demand), [Some(i64::MIN), Some(i64::MIN)]);
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! The members of a ranked population in one partition, by quantised value, and what changed since the last summary.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-use tiermesh_proto::v1::{BucketDelta, MetricSummary};
+use tiermesh_proto::v1::MetricSummary;
 
 use super::{
-    cut_points::Bucket,
+    Bucket, Histogram,
     quantise::{bucket_of, value_of},
 };
 
@@ -35,10 +32,6 @@ struct Members {
     /// Whether it stands among those that changed.
     is_listed: bool,
 }
-
-/// What changed since the last summary: count and sum by quantised value.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RankChanges(BTreeMap<i64, Bucket>);
 
 impl RankedMembers {
     /// Moves a customer from one exact value to another; `None`: outside the population.
@@ -82,6 +75,20 @@ impl RankedMembers {
         self.places[at] = place;
     }
 
+    /// Some of what is looked at when a customer of that value moves: touched beforehand, it is near by then.
+    pub(crate) fn touched(&self, customer: usize, value: Option<i64>) -> u64 {
+        let place = |customer: usize| self.places.get(customer).map_or(0, |place| u64::from(*place));
+        let last = value.and_then(|value| self.listed(bucket_of(value))?.customers.last());
+        place(customer) ^ last.map_or(0, |last| place(*last as usize))
+    }
+
+    fn listed(&self, bucket: i32) -> Option<&Members> {
+        match bucket {
+            0.. => self.upper.get(bucket as usize),
+            _ => self.lower.get(!bucket as usize),
+        }
+    }
+
     fn members(&mut self, bucket: i32) -> &mut Members {
         let (side, at) = match bucket {
             0.. => (&mut self.upper, bucket as usize),
@@ -120,27 +127,22 @@ impl RankedMembers {
     }
 
     /// What changed since the last summary, for a save.
-    pub fn changes(&self) -> RankChanges {
-        let changed = self.changed.iter().filter_map(|bucket| {
-            let members = match bucket {
-                0.. => self.upper.get(*bucket as usize),
-                _ => self.lower.get(!bucket as usize),
-            };
-            let change = members?.change;
-            (!change.is_empty()).then_some((value_of(*bucket), change))
-        });
-        RankChanges(changed.collect())
+    pub fn changes(&self) -> Histogram {
+        let mut changed = self.changed.clone();
+        changed.sort_unstable();
+        let change = |bucket: i32| Some((value_of(bucket), self.listed(bucket)?.change));
+        changed.into_iter().filter_map(change).collect()
     }
 
     /// Takes over what a save holds of changes since the last summary.
-    pub fn restore_changes(&mut self, changes: RankChanges) {
+    pub fn restore_changes(&mut self, changes: Histogram) {
         self.forget_changes();
         self.add_changes(changes);
     }
 
     /// Reports these changes too, with the next summary.
-    pub fn add_changes(&mut self, changes: RankChanges) {
-        for (value, change) in changes.0 {
+    pub fn add_changes(&mut self, changes: Histogram) {
+        for (value, change) in changes {
             self.change(bucket_of(value), change);
         }
     }
@@ -164,21 +166,9 @@ fn part(side: &[Members], from: i32, to: i32) -> &[Members] {
     side.get(within(from)..within(to)).unwrap_or_default()
 }
 
-impl RankChanges {
-    /// As a part of a summary.
-    pub fn into_summary(self, metric: &str) -> MetricSummary {
-        let buckets = self.0.into_iter().map(|(value, bucket)| BucketDelta {
-            value,
-            count: bucket.count,
-            sum: bucket.sum.to_string(),
-        });
-        MetricSummary { metric: metric.to_owned(), buckets: buckets.collect() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
@@ -198,7 +188,7 @@ mod tests {
             let mut changes: BTreeMap<i64, Bucket> = BTreeMap::new();
             for (number, (customer, to)) in moves.into_iter().enumerate() {
                 if number == summary_at {
-                    let expected = RankChanges(std::mem::take(&mut changes)).into_summary("m");
+                    let expected = Histogram::from_iter(std::mem::take(&mut changes)).into_summary("m");
                     prop_assert_eq!(members.take_changes("m"), expected);
                 }
                 let from = values.remove(&customer);
@@ -212,7 +202,7 @@ mod tests {
                 }
                 changes.retain(|_, change| !change.is_empty());
             }
-            prop_assert_eq!(members.changes(), RankChanges(changes));
+            prop_assert_eq!(members.changes(), Histogram::from_iter(changes));
             for (from, to) in [(quantise(bounds.0), quantise(bounds.1)), (i64::MIN, quantise(bounds.0)), (quantise(bounds.1), i64::MAX)] {
                 let found: BTreeSet<u32> = members.between(from, to).collect();
                 let expected = values.iter().filter(|(_, value)| (from..to).contains(&quantise(**value)));

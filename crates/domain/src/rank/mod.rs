@@ -2,10 +2,12 @@
 
 mod coordinator;
 mod cut_points;
+mod histogram;
 mod members;
 mod quantise;
 
 pub use coordinator::Coordinator;
-pub use cut_points::{Bucket, Demand, cut_points};
-pub use members::{RankChanges, RankedMembers};
+pub use cut_points::{Demand, cut_points};
+pub use histogram::{Bucket, Histogram};
+pub use members::RankedMembers;
 pub use quantise::quantise;

@@ -132,6 +132,10 @@ impl Fold for Scoring {
         Some(self.fact(&order, effects).map(|_| ()))
     }
 
+    fn look_ahead<'a>(&self, subjects: impl Iterator<Item = &'a str>) {
+        self.look_ahead_at(subjects);
+    }
+
     fn snapshot(&mut self) -> Vec<u8> {
         self.pack_all()
     }

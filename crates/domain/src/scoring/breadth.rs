@@ -46,6 +46,11 @@ impl Breadth {
         }
     }
 
+    /// Some of what the next order looks at: see `look_ahead`.
+    pub(super) fn touched(&self) -> u64 {
+        self.quantities.iter().step_by(4).fold(0, |touched, quantity| touched ^ quantity.low)
+    }
+
     /// Number of categories with a positive quantity; `None` if no counting order has lines.
     pub(crate) fn categories(&self) -> Option<usize> {
         let positive = || self.quantities.iter().filter(|quantity| quantity.high >= 0).count();

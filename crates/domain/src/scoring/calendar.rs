@@ -30,9 +30,11 @@ impl Calendar {
         }
     }
 
-    /// Takes a customer that is due at `now`, with the instant it was due at.
-    pub fn take_due(&mut self, now: Millis) -> Option<(Millis, u32)> {
-        let first = *self.due.first()?;
-        (first.0 <= now).then(|| self.due.pop_first()).flatten()
+    /// Takes those who are due at `now`, the longest due first.
+    pub fn take_due(&mut self, now: Millis) -> impl Iterator<Item = u32> + '_ {
+        std::iter::from_fn(move || {
+            let first = *self.due.first()?;
+            (first.0 <= now).then(|| self.due.pop_first()).flatten().map(|(_, at)| at)
+        })
     }
 }

@@ -8,6 +8,7 @@ mod customer;
 mod explain;
 mod form_2;
 mod grade;
+mod look_ahead;
 mod plan;
 mod points;
 mod qualify;
@@ -34,7 +35,7 @@ pub use views::{PaceSpec, SalesSpec, SalesWindow};
 
 use crate::{
     names::{NameId, Names},
-    rank::{RankChanges, RankedMembers},
+    rank::{Histogram, RankedMembers},
     time::Millis,
 };
 
@@ -82,7 +83,7 @@ pub struct Scoring {
     pace_specs: Vec<PaceSpec>,
     ranked: BTreeMap<String, Ranked>,
     /// What the next summary takes back: reports of metrics by which nobody ranks any more.
-    withdrawn: BTreeMap<String, RankChanges>,
+    withdrawn: BTreeMap<String, Histogram>,
     required: Required,
     calendar: Calendar,
     /// Whom the next save holds.

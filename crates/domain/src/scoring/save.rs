@@ -16,7 +16,7 @@ use crate::{
     names::{NameId, Names},
     packing::{Reader, Writer},
     policy::{self, Document},
-    rank::RankChanges,
+    rank::Histogram,
     time::Millis,
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Head {
     pub(super) last_boundary: Option<Millis>,
     pub(super) names: Names,
     pub(super) policies: Vec<SavedPolicy>,
-    pub(super) changes: Vec<(String, RankChanges)>,
+    pub(super) changes: Vec<(String, Histogram)>,
     pub(super) sources: BTreeMap<NameId, u64>,
 }
 

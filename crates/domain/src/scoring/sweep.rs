@@ -65,6 +65,11 @@ impl Sweep {
         self.marks.iter_mut().for_each(|mark| *mark &= !WHOLE);
     }
 
+    /// What is noted of a customer: see `look_ahead`.
+    pub(crate) fn touched(&self, customer: usize) -> u64 {
+        self.marks.get(customer).map_or(0, |mark| u64::from(*mark))
+    }
+
     fn mark(&mut self, customer: u32) -> &mut u8 {
         let at = customer as usize;
         if at >= self.marks.len() {

@@ -13,7 +13,7 @@ use super::{
     views::window_start,
 };
 use crate::{
-    fold::Effect,
+    fold::{AHEAD, Effect},
     names::NameId,
     policy::{Measure, Method},
     time::{DAY_MS, Millis},
@@ -77,21 +77,32 @@ impl Scoring {
             return;
         }
         let before = self.time.replace(now);
-        while let Some((_, at)) = self.calendar.take_due(now) {
-            if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
-                customer.due = None;
-                let values: SmallVec<[Option<i64>; 4]> =
-                    self.ranked.values().map(|ranked| ranked.value(customer)).collect();
-                for (view, window) in self.sales_views.iter().zip(&mut customer.sales) {
-                    view.advance(window, &customer.ledger.orders, &self.names, before, now);
-                }
-                for (ranked, value) in self.ranked.values_mut().zip(values) {
-                    ranked.members.shift(at, value, ranked.value(customer));
-                }
+        loop {
+            let due: SmallVec<[u32; AHEAD]> = self.calendar.take_due(now).take(AHEAD).collect();
+            if due.is_empty() {
+                return;
             }
-            self.reschedule(at);
-            moved.insert(at);
+            self.touch(&due);
+            for at in due {
+                self.advance_one(at, before, now);
+                moved.insert(at);
+            }
         }
+    }
+
+    fn advance_one(&mut self, at: u32, before: Option<Millis>, now: Millis) {
+        if let Some((_, customer)) = self.customers.get_index_mut(at as usize) {
+            customer.due = None;
+            let values: SmallVec<[Option<i64>; 4]> =
+                self.ranked.values().map(|ranked| ranked.value(customer)).collect();
+            for (view, window) in self.sales_views.iter().zip(&mut customer.sales) {
+                view.advance(window, &customer.ledger.orders, &self.names, before, now);
+            }
+            for (ranked, value) in self.ranked.values_mut().zip(values) {
+                ranked.members.shift(at, value, ranked.value(customer));
+            }
+        }
+        self.reschedule(at);
     }
 
     /// Writes into the calendar when time alone may next change something for a customer.

@@ -128,7 +128,7 @@ impl Fold for ChurnWarning {
             }
             (Applied::Tick(now), _) => {
                 let mut due = BTreeSet::new();
-                while let Some((_, at)) = self.calendar.take_due(now) {
+                for at in self.calendar.take_due(now) {
                     if let Some(signals) = self.signals.get_mut(at as usize) {
                         signals.due = None;
                     }
@@ -152,6 +152,10 @@ impl Fold for ChurnWarning {
                 self.look_at(at, order.time_ms, None, effects);
             }
         }))
+    }
+
+    fn look_ahead<'a>(&self, subjects: impl Iterator<Item = &'a str>) {
+        self.scoring.look_ahead_at(subjects);
     }
 
     fn snapshot(&mut self) -> Vec<u8> {
