@@ -9,8 +9,9 @@ use std::time::Duration;
 /// How long state stays unsaved at least, and at most unless writing takes longer.
 const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Between two saves passes so many times what the last one cost. Partitions share processors: with four to each, as eight on
-/// two, saving takes a sixteenth of them.
-const TIMES_ITS_COST: u32 = 64;
+/// two, saving takes a thirty-second of them, and the
+/// database about twice as much.
+const TIMES_ITS_COST: u32 = 128;
 /// How many records may be folded beyond the last save before reading pauses: what is folded again after a crash, and
 /// what a database that is away lets pile up at the consumers as repeats.
 pub(crate) const MOST_UNSAVED: u64 = 500_000;
@@ -32,9 +33,9 @@ mod tests {
     #[test]
     fn a_quiet_partition_is_saved_within_a_second_and_a_busy_one_spends_little_on_it() {
         let after = |cost_ms| interval(Duration::from_millis(cost_ms)).as_millis();
-        assert_eq!([0, 1, 15].map(after), [1_000, 1_000, 1_000]);
-        assert_eq!([100, 400].map(after), [6_400, 25_600]);
-        assert_eq!([500, 60_000].map(after), [30_000, 30_000]);
+        assert_eq!([0, 1, 7].map(after), [1_000, 1_000, 1_000]);
+        assert_eq!([50, 200].map(after), [6_400, 25_600]);
+        assert_eq!([250, 60_000].map(after), [30_000, 30_000]);
     }
 
     #[test]
