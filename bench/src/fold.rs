@@ -7,11 +7,10 @@
 
 use prost::Message;
 use tiermesh_domain::{
-    fact::FactView,
     fold::{AHEAD, Effect, Fold},
     scoring::Scoring,
 };
-use tiermesh_proto::v1::{CustomerEvent, Origin, Summary};
+use tiermesh_proto::v1::{CustomerEvent, Origin, Summary, customer_event::Event};
 
 use crate::{
     Failure, Run,
@@ -91,21 +90,35 @@ pub fn run(run: &Run, args: &Args) -> Result<Results, Failure> {
 struct Log {
     /// Kept, so that those measured get memory of their own.
     folds: Vec<Scoring>,
-    /// The values of the records, end to end, and where each ends.
-    partitions: Vec<(Vec<u8>, Vec<usize>)>,
+    partitions: Vec<Records>,
     summaries: u64,
+}
+
+/// The records of a partition.
+#[derive(Clone, Default)]
+struct Records {
+    /// Their values, end to end, and where each ends.
+    values: Vec<u8>,
+    ends: Vec<usize>,
+    /// Whom each is about: in the log it is the record's key.
+    subjects: Vec<Box<str>>,
 }
 
 impl Partitions for Log {
     fn take(&mut self, partition: u32, event: CustomerEvent, summaries: &mut Vec<Summary>) -> Result<(), Failure> {
-        let (bytes, ends) = &mut self.partitions[partition as usize];
-        event.encode(bytes)?;
-        ends.push(bytes.len());
+        let records = &mut self.partitions[partition as usize];
+        event.encode(&mut records.values)?;
+        records.ends.push(records.values.len());
+        let subject = match &event.event {
+            Some(Event::Fact(fact)) => &*fact.subject,
+            _ => "",
+        };
+        records.subjects.push(subject.into());
         let mut effects = Vec::new();
         self.folds[partition as usize].apply(&event, &mut effects)?;
         for effect in effects {
             if let Effect::Summary(mut summary) = effect {
-                let offset = ends.len() as u64;
+                let offset = self.partitions[partition as usize].ends.len() as u64;
                 self.summaries += u64::from(partition == 0);
                 let sequence = self.summaries;
                 summary.origin = Some(Origin { service: "scoring".to_owned(), partition, offset, sequence });
@@ -120,22 +133,17 @@ impl Log {
     fn of(plan: Plan, partitions: u32) -> Result<Self, Failure> {
         let count = partitions as usize;
         let folds = (0..count).map(|_| Scoring::new(partitions)).collect();
-        let mut log = Self { folds, partitions: vec![(Vec::new(), Vec::new()); count], summaries: 0 };
+        let mut log = Self { folds, partitions: vec![Records::default(); count], summaries: 0 };
         history::write(plan, partitions, &mut log)?;
         Ok(log)
     }
 
     /// A batch of a partition's records.
     fn batch(&self, partition: usize, from: usize) -> impl Iterator<Item = &[u8]> {
-        let (bytes, ends) = &self.partitions[partition];
+        let Records { values, ends, .. } = &self.partitions[partition];
         let start = move |at: usize| if at == 0 { 0 } else { ends[at - 1] };
-        (from..ends.len().min(from + BATCH)).map(move |at| &bytes[start(at)..ends[at]])
+        (from..ends.len().min(from + BATCH)).map(move |at| &values[start(at)..ends[at]])
     }
-}
-
-/// Whom a record is about: in the log it is the record's key.
-fn subject_of(record: &[u8]) -> &str {
-    FactView::of_order(record).map_or("", |order| order.subject)
 }
 
 /// The figures of one round, and how many bytes the process grew by for each customer.
@@ -144,16 +152,16 @@ fn measure(plan: Plan, log: &Log) -> Result<(Round, f64), Failure> {
     let before = resident_bytes(own)?;
     let partitions = log.partitions.len();
     let mut folds: Vec<Scoring> = (0..partitions).map(|_| Scoring::new(partitions as u32)).collect();
-    let longest = log.partitions.iter().map(|(_, ends)| ends.len()).max().unwrap_or_default();
+    let longest = log.partitions.iter().map(|records| records.ends.len()).max().unwrap_or_default();
     let mut effects = Vec::new();
     let (mut folding, mut said) = (0, 0);
     for from in (0..longest).step_by(BATCH) {
         for (partition, fold) in folds.iter_mut().enumerate() {
             let records: Vec<&[u8]> = log.batch(partition, from).collect();
-            let subjects: Vec<&str> = records.iter().map(|record| subject_of(record)).collect();
+            let subjects = &log.partitions[partition].subjects[from..from + records.len()];
             let began = thread_nanoseconds()?;
             for (records, subjects) in records.chunks(AHEAD).zip(subjects.chunks(AHEAD)) {
-                fold.look_ahead(subjects.iter().copied());
+                fold.look_ahead(subjects.iter().map(|subject| &**subject));
                 for record in records {
                     match fold.apply_encoded(record, &mut effects) {
                         Some(folded) => folded?,
@@ -180,7 +188,7 @@ fn measure(plan: Plan, log: &Log) -> Result<(Round, f64), Failure> {
         loaded.push(fold);
     }
     let load = thread_nanoseconds()? - began;
-    let records: usize = log.partitions.iter().map(|(_, ends)| ends.len()).sum();
+    let records: usize = log.partitions.iter().map(|records| records.ends.len()).sum();
     let (of_record, of_customer) = (records as f64, f64::from(plan.customers));
     let figures = [
         ("fold", folding as f64 / of_record),

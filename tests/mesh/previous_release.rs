@@ -1,4 +1,4 @@
-//! A release before this one: `serve scoring` and `serve churn-warning` as of when there was the first logic only. What
+//! Stands for a release before this one: `serve scoring` and `serve churn-warning` that know the first logic only. What
 //! `logic.rs` rolls from.
 //!
 //! It takes the arguments of `tiermesh serve`, and is told apart by what it doesn't know.

@@ -1,4 +1,4 @@
-//! Histories that went wrong once, or nearly, each as the smallest list of operations found.
+//! Histories that went wrong once, or nearly, each as a small list of operations that was found.
 //!
 //! Those named after a mutation are what showed it; the code as it is has to come through them.
 

@@ -3,7 +3,11 @@
 
 use std::{fs, process::Command};
 
-use tiermesh_domain::{fold::Fold, scoring::Scoring, signals::ChurnWarning};
+use tiermesh_domain::{
+    fold::{AHEAD, Fold},
+    scoring::Scoring,
+    signals::ChurnWarning,
+};
 use tiermesh_event_log::{NewRecord, Record, topics::TIER_CHANGES};
 use tiermesh_ingest::{control_copy, fact_record, tick_record};
 use tiermesh_processing::{Engine, Outgoing};
@@ -325,7 +329,11 @@ impl Partitions for Engines {
 }
 
 fn all<F: Fold>(engine: &mut Engine<F>, records: &[Record], said: &mut Vec<Outgoing>) -> Result<(), Failure> {
-    records.iter().try_for_each(|record| engine.apply(record, said).map_err(Failure::from))
+    for records in records.chunks(AHEAD) {
+        engine.look_ahead(records);
+        records.iter().try_for_each(|record| engine.apply(record, said))?;
+    }
+    Ok(())
 }
 
 fn read(offset: u64, record: NewRecord) -> Record {

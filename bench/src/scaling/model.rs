@@ -39,6 +39,10 @@ const GIB: f64 = 1024.0 * MIB;
 const SECONDS_A_YEAR: f64 = 365.0 * 86_400.0;
 const MINUTES_A_YEAR: f64 = 365.0 * 1_440.0;
 const TICKS_A_MINUTE: f64 = 6.0;
+/// What a save holds at least of customers who didn't change.
+const LEAST_SWEPT: f64 = 64.0 * 1024.0;
+/// The customer's id and places, with each piece that is added.
+const BYTES_AROUND_ADDED: f64 = 40.0;
 
 /// What a mesh takes.
 #[derive(Debug, Clone, Copy)]
@@ -74,9 +78,11 @@ pub fn mesh(costs: &Costs, customers: u64, facts_a_year: u32) -> Mesh {
     let by_memory = (memory / MOST_BYTES_OF_AN_INSTANCE).ceil();
     let instances = by_memory.max((cores / CORES_OF_AN_INSTANCE).ceil()).max(1.0);
     let packed = customers * costs.packed.of(facts_each);
-    // What changed is packed whole, and as much again that didn't ask: so that old segments can go.
-    let packed_a_minute = 2.0 * (events_per_second * 60.0).min(customers) * costs.packed.of(facts_each);
     let of_partitions = f64::from(partitions);
+    // Orders are packed as they are added. As much again of those to whom nothing happened, and some at each save at least,
+    // until everybody is packed: so that old segments can go. Each tick is saved.
+    let added = events_per_second * 60.0 * (costs.packed.fact + BYTES_AROUND_ADDED);
+    let swept = added.max(LEAST_SWEPT * TICKS_A_MINUTE * of_partitions).min(TICKS_A_MINUTE * packed);
     let a_minute = TICKS_A_MINUTE * costs.tick_bytes + RELATIVE_POLICIES * costs.control_bytes;
     let facts_bytes = customers
         * f64::from(facts_a_year)
@@ -93,7 +99,7 @@ pub fn mesh(costs: &Costs, customers: u64, facts_a_year: u32) -> Mesh {
         recovery_s: customers * costs.load_us.of(facts_each) / 1e6 / instances / CORES_OF_AN_INSTANCE,
         // Two services; between two rounds there may be twice what is needed.
         saved: 2.0 * 2.0 * packed,
-        written_a_minute: 2.0 * packed_a_minute,
+        written_a_minute: 2.0 * (added + swept),
         facts_a_year_bytes: facts_bytes,
         ticks_a_year_bytes: of_partitions * MINUTES_A_YEAR * a_minute,
         around_summaries_bytes: of_partitions * MINUTES_A_YEAR * costs.around_summary_bytes,
@@ -158,6 +164,8 @@ mod tests {
         assert!((mesh.events_per_second - 1.1416).abs() < 0.001, "{mesh:?}");
         assert!((mesh.memory - 5.9e9).abs() < 1.0, "{mesh:?}");
         assert_eq!((mesh.partitions, mesh.instances), (16, 1.0));
+        // 68.5 facts a minute at 20 + 40 bytes; beside them 64 KiB at each of 6 saves of 16 partitions; two services.
+        assert!((mesh.written_a_minute - 2.0 * (68.49 * 60.0 + 6.0 * 16.0 * 65_536.0)).abs() < 100.0, "{mesh:?}");
         // 11.8 µs to load each, on two cores.
         assert!((mesh.recovery_s - 5.9).abs() < 0.001, "{mesh:?}");
         // 16 partitions × 525,600 minutes × (6 × 100 + 2 × 150), and × 200.

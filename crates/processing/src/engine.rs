@@ -140,7 +140,7 @@ impl<F: Fold> Engine<F> {
     }
 
     /// Told which records follow soon: see [`Fold::look_ahead`].
-    pub(crate) fn look_ahead(&self, records: &[Record]) {
+    pub fn look_ahead(&self, records: &[Record]) {
         self.fold.look_ahead(records.iter().filter_map(|record| std::str::from_utf8(&record.key).ok()));
     }
 

@@ -43,7 +43,7 @@ pub(crate) enum Order {
 
 /// How many records are folded at a time.
 const BATCH: usize = 2_000;
-/// So many at a time take long enough for others to be let go on meanwhile.
+/// So many at a time take long enough for others to be let go on meanwhile, and don't come one by one.
 const MANY: usize = 128;
 /// Waiting longer than this for the log's acknowledgements is worth a line.
 const SLOW_ACK: Duration = Duration::from_secs(10);
@@ -66,6 +66,8 @@ pub(crate) struct Partition<F> {
     unpacked: u64,
     /// When the first of the latter was folded.
     unpacked_since: Instant,
+    /// Much was read at once, the last time: the end of the log is elsewhere.
+    is_behind: bool,
     /// What packing and compressing cost the last time.
     save_cost: Duration,
     /// When the state of the save that is being written was packed, for metrics.
@@ -118,6 +120,7 @@ impl<F: Fold> Partition<F> {
             unsaved: 0,
             unpacked: 0,
             unpacked_since: now,
+            is_behind: false,
             save_cost: Duration::ZERO,
             packed_at: 0.0,
             slow_at: now,
@@ -193,7 +196,8 @@ impl<F: Fold> Partition<F> {
                 }
                 records = reader.next(BATCH), if reads => {
                     let records = records?;
-                    if records.len() < MANY {
+                    self.is_behind = records.len() >= MANY;
+                    if !self.is_behind {
                         self.fold(&records)?;
                     } else {
                         in_place(|| self.fold(&records))?;
@@ -217,7 +221,7 @@ impl<F: Fold> Partition<F> {
     }
 
     fn save_at(&self) -> Instant {
-        self.unpacked_since + save_rule::interval(self.save_cost)
+        self.unpacked_since + save_rule::interval(self.save_cost, self.is_behind)
     }
 
     /// When to look at the time next, if at all.

@@ -321,9 +321,10 @@ async fn a_log_whose_beginning_was_removed_is_taken_from_what_is_left() {
     life.stop().await;
 }
 
-/// Two processes, one of which the group gives up on in the midst of a transaction: it is overtaken and joins anew.
+/// Two processes, one of which the group gives up on in the midst of a transaction of which it doesn't hear: stored or not,
+/// whoever comes after goes on from what is stored.
 #[tokio::test(start_paused = true)]
-async fn who_lost_a_partition_stores_nothing_any_more() {
+async fn a_partition_lost_in_the_midst_of_a_transaction_is_taken_once() {
     let (diary, log) = (Diary::default(), log(1));
     let lives = [Life::begin(&diary, &log), Life::begin(&diary, &log)];
     for number in 1..=40 {

@@ -39,10 +39,13 @@ fn a_delivery_that_fails_again_and_again_is_tried_again_and_again() {
     stage.life(async |life| {
         let service = life.serve();
         life.append(0, words(0..40)).await;
+        life.until_saved_to(0, 41).await;
         for failure in 0..6 {
+            let before = life.saves().await[&0].epoch;
             life.log.fail_next_delivery(SERVICE, failure);
-            life.pass(6_000).await;
             life.append(0, words(40 + failure as u64..41 + failure as u64)).await;
+            life.until_saved_to(0, 42 + failure as u64).await;
+            assert_eq!(life.saves().await[&0].epoch, before + 1, "failure {failure}");
         }
         life.until("all is said", async || stage.is_complete(0)).await;
         service.stop(life).await;

@@ -46,8 +46,16 @@ async fn follow_on(
             view.read != was_read
         });
         let mut decoded = Vec::new();
+        let mut outcome = Ok(());
         for record in reader.next(4_096).await? {
-            decoded.push((record.offset, CONTROL.decode(&record)?));
+            match CONTROL.decode(&record) {
+                Ok(control) => decoded.push((record.offset, control)),
+                // What stands before it is in force.
+                Err(unreadable) => {
+                    outcome = Err(unreadable);
+                    break;
+                }
+            }
         }
         view.send_modify(|view| {
             for (number, control) in &decoded {
@@ -55,5 +63,6 @@ async fn follow_on(
                 view.next_offset = number + 1;
             }
         });
+        outcome?;
     }
 }
