@@ -158,7 +158,8 @@ fn measure(plan: Plan, log: &Log) -> Result<(Round, f64), Failure> {
     for from in (0..longest).step_by(BATCH) {
         for (partition, fold) in folds.iter_mut().enumerate() {
             let records: Vec<&[u8]> = log.batch(partition, from).collect();
-            let subjects = &log.partitions[partition].subjects[from..from + records.len()];
+            // A shorter partition is over before the others.
+            let subjects = log.partitions[partition].subjects.get(from..from + records.len()).unwrap_or_default();
             let began = thread_nanoseconds()?;
             for (records, subjects) in records.chunks(AHEAD).zip(subjects.chunks(AHEAD)) {
                 fold.look_ahead(subjects.iter().map(|subject| &**subject));
