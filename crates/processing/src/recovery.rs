@@ -35,8 +35,8 @@ pub(crate) struct Said {
     pub(crate) end: u64,
 }
 
-/// Of a service's partitions only so many are loaded at a time as there are threads for them, and one more: so the first ones fold again while
-/// the last ones wait, and not more of their saves is in memory than has to be.
+/// Of a service's partitions only so many are loaded at a time as there are threads for them, and one more: so the first
+/// ones fold again while the last ones wait, and not more of their saves is in memory than has to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Loads(Arc<Semaphore>);
 

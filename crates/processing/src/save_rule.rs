@@ -17,8 +17,8 @@ const TIMES_ITS_COST: (u32, u32) = (128, 16);
 /// what a database that is away lets pile up at the consumers as repeats.
 pub(crate) const MOST_UNSAVED: u64 = 500_000;
 
-/// How long after the first unsaved record the next save is due, when packing and compressing the last one took `cost` of a processor,
-/// and the partition is behind the end of its log or not.
+/// How long after the first unsaved record the next save is due, when packing and compressing the last one took `cost` of
+/// a processor, and the partition is behind the end of its log or not.
 pub(crate) fn interval(cost: Duration, is_behind: bool) -> Duration {
     let times = if is_behind { TIMES_ITS_COST.0 } else { TIMES_ITS_COST.1 };
     (cost * times).clamp(INTERVAL.0, INTERVAL.1)
