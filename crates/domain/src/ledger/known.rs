@@ -31,6 +31,11 @@ pub(super) fn is_many(count: usize) -> bool {
     count > SCANNED
 }
 
+/// What a search goes through one by one: all, unless they are many and found by an index.
+pub(super) fn scanned<T>(items: &[T]) -> &[T] {
+    if is_many(items.len()) { &[] } else { items }
+}
+
 /// Finds a hash among many: by looking through them while they are few, by a table once they aren't.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index(Option<Box<HashTable<u32>>>);
@@ -102,8 +107,7 @@ impl KnownFacts {
 
     /// Some of what [`Self::admit`] looks at: see [`super::Ledger::touched`].
     pub(super) fn touched(&self) -> u64 {
-        let scanned = if is_many(self.facts.len()) { &[] } else { &self.facts[..] };
-        scanned.iter().step_by(5).chain(self.facts.last()).fold(0, |touched, fact| touched ^ fact.name())
+        scanned(&self.facts).iter().step_by(5).chain(self.facts.last()).fold(0, |touched, fact| touched ^ fact.name())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -21,7 +21,7 @@ pub(crate) use form_2::OrdersOfForm2;
 use smallvec::SmallVec;
 
 use self::{entry::Entry, times::Times};
-use super::known::{Index, is_many};
+use super::known::{Index, scanned};
 use crate::{
     names::{NameId, Names},
     policy::{CountsWhen, Valuation},
@@ -177,8 +177,7 @@ impl Orders {
 
     /// Some of what the next order looks at: see [`super::Ledger::touched`].
     pub(super) fn touched(&self) -> u64 {
-        let scanned = if is_many(self.keys.len()) { &[] } else { &self.keys[..] };
-        let keys = scanned.iter().step_by(8).chain(self.keys.last()).fold(0, |touched, key| touched ^ key);
+        let keys = scanned(&self.keys).iter().step_by(8).chain(self.keys.last()).fold(0, |touched, key| touched ^ key);
         keys ^ self.entries.last().map_or(0, |entry| entry.time as u64)
             ^ self.bodies.last().map_or(0, |byte| u64::from(*byte))
     }
