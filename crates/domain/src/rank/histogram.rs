@@ -46,9 +46,37 @@ impl FromIterator<(i64, Bucket)> for Histogram {
 }
 
 impl Histogram {
-    /// Adds changes.
+    /// Adds changes. In place: most are of values that occur already, and a copy of all buckets would cost more than they do.
     pub fn add(&mut self, changes: impl IntoIterator<Item = (i64, Bucket)>) {
-        *self = std::mem::take(&mut self.0).into_iter().chain(changes).collect();
+        let (buckets, mut new) = (&mut self.0, Vec::new());
+        let (mut at, mut any_empty) = (0, false);
+        for (value, change) in changes.into_iter().collect::<Self>() {
+            at += buckets[at..].iter().take_while(|(known, _)| *known < value).count();
+            match buckets.get_mut(at) {
+                Some((known, bucket)) if *known == value => {
+                    bucket.count += change.count;
+                    bucket.sum += change.sum;
+                    any_empty |= bucket.is_empty();
+                }
+                _ => new.push((value, change)),
+            }
+        }
+        if any_empty {
+            buckets.retain(|(_, bucket)| !bucket.is_empty());
+        }
+        // Merged from the end, where there is room.
+        let (mut old, mut end) = (buckets.len(), buckets.len() + new.len());
+        buckets.resize(end, <(i64, Bucket)>::default());
+        while let Some((value, change)) = new.last().copied() {
+            end -= 1;
+            if old > 0 && buckets[old - 1].0 > value {
+                old -= 1;
+                buckets[end] = buckets[old];
+            } else {
+                buckets[end] = (value, change);
+                new.pop();
+            }
+        }
     }
 
     /// The buckets, by rising value.
