@@ -105,14 +105,12 @@ pub(super) async fn commit(connection: &mut SqliteConnection, catalog: &Catalog,
 }
 
 async fn write(connection: &mut SqliteConnection, growths: &[Growth]) -> Result<(), sqlx::Error> {
-    sql::atomically(connection, async |connection| {
-        for growth in growths {
-            for chunk in &growth.chunks {
-                let row = codec::seal(chunk.base, chunk.count, &chunk.raw)?;
-                sql::insert(connection, growth.partition.id, chunk, row).await?;
-            }
+    let mut batches = Vec::new();
+    for growth in growths {
+        for Chunk { base, count, raw } in &growth.chunks {
+            let (partition, bytes) = (growth.partition.id, codec::seal(*base, *count, raw)?);
+            batches.push(sql::NewBatch { partition, base: *base, count: *count, bytes });
         }
-        Ok(())
-    })
-    .await
+    }
+    sql::atomically(connection, async |connection| sql::insert(connection, batches).await).await
 }

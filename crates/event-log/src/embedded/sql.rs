@@ -4,11 +4,10 @@ use std::{path::Path, time::Duration};
 
 use futures::TryStreamExt;
 use sqlx::{
-    ConnectOptions, Row, SqliteConnection, SqlitePool,
+    ConnectOptions, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::cache::Chunk;
 use crate::{record::LogId, seam::LogError, topics::TopicSpec};
 
 /// Its name in the data directory.
@@ -49,8 +48,9 @@ pub(super) async fn writer(file: &Path, max_bytes: Option<u64>) -> Result<Sqlite
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        // Large enough for a checkpoint to be worth its while, small enough to stay in the system's cache.
-        .pragma("wal_autocheckpoint", "4000")
+        // The write-ahead log begins anew once all of it is in the file. Most of it is brought there beside; once it has come
+        // to this many pages the writer brings the rest.
+        .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "67108864");
     if let Some(bytes) = max_bytes {
         const PAGE: u64 = 4096;
@@ -77,6 +77,16 @@ async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> 
 /// Brings what stands in the write-ahead log into the file, and empties it.
 pub(super) async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await.map(drop)
+}
+
+/// The same, as far as nobody has to wait for it.
+pub(super) async fn checkpoint_what_can_be(beside: &SqlitePool) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(beside).await.map(drop)
+}
+
+/// A connection beside the one that writes, opened when needed.
+pub(super) fn beside(file: &Path) -> SqlitePool {
+    SqlitePoolOptions::new().max_connections(1).test_before_acquire(false).connect_lazy_with(options(file))
 }
 
 /// Connections that read, opened when needed.
@@ -177,21 +187,31 @@ pub(super) async fn partitions(connection: &mut SqliteConnection) -> Result<Vec<
     rows.iter().map(partition).collect()
 }
 
-/// Writes one batch.
-pub(super) async fn insert(
-    connection: &mut SqliteConnection,
-    partition: i64,
-    chunk: &Chunk,
-    row: Vec<u8>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO batch (partition, base, count, bytes) VALUES (?, ?, ?, ?)")
-        .bind(partition)
-        .bind(chunk.base as i64)
-        .bind(chunk.count as i64)
-        .bind(row)
-        .execute(connection)
-        .await
-        .map(drop)
+/// A batch that is to be written.
+pub(super) struct NewBatch {
+    pub(super) partition: i64,
+    pub(super) base: u64,
+    pub(super) count: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Batches to a statement. Each statement is a way to SQLite's thread and back; one for each number of rows is kept.
+const BATCHES: usize = 64;
+
+/// Writes batches.
+pub(super) async fn insert(connection: &mut SqliteConnection, batches: Vec<NewBatch>) -> Result<(), sqlx::Error> {
+    let mut batches = batches.into_iter();
+    while batches.len() > 0 {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO batch (partition, base, count, bytes) ");
+        insert.push_values(batches.by_ref().take(BATCHES), |mut row, batch| {
+            row.push_bind(batch.partition)
+                .push_bind(batch.base.cast_signed())
+                .push_bind(batch.count.cast_signed())
+                .push_bind(batch.bytes);
+        });
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// A batch as the file has it.

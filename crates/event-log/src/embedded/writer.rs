@@ -1,13 +1,15 @@
 //! The one writer thread: takes what is queued, commits it, answers.
 
 use std::{
+    convert::Infallible,
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
+    time::Duration,
 };
 
-use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{
     OpenOptions,
@@ -20,6 +22,8 @@ use crate::{seam::LogError, topics::TopicSpec};
 
 /// What one queued `send` weighs besides its bytes.
 const OVERHEAD: usize = 128;
+/// How long what was written waits to be brought into the file, so that a page that is written again and again is once.
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 /// How many queued commands are taken at once. Their bytes are bounded by the queue.
 const AT_ONCE: usize = 16 * 1024;
 
@@ -117,25 +121,47 @@ async fn run(
         }
     };
     let _ = opened.send(Ok(()));
+    let wrote = Notify::new();
     let mut queued = Vec::new();
     let mut appends = Vec::new();
-    while commands.recv_many(&mut queued, AT_ONCE).await > 0 {
-        for command in queued.drain(..) {
-            match command {
-                Command::Append(append) => appends.push(append),
-                Command::Create { topics, done } => {
-                    let _ = done.send(create(file, &mut connection, catalog, &topics).await);
+    let write = async {
+        while commands.recv_many(&mut queued, AT_ONCE).await > 0 {
+            for command in queued.drain(..) {
+                match command {
+                    Command::Append(append) => appends.push(append),
+                    Command::Create { topics, done } => {
+                        let _ = done.send(create(file, &mut connection, catalog, &topics).await);
+                    }
                 }
             }
+            commit(&mut connection, catalog, std::mem::take(&mut appends)).await;
+            wrote.notify_one();
         }
-        commit(&mut connection, catalog, std::mem::take(&mut appends)).await;
+    };
+    let beside = sql::beside(file);
+    tokio::select! {
+        () = write => {}
+        never = keep_checkpointed(file, &beside, &wrote) => match never {},
     }
+    beside.close().await;
     // So that a mesh that was stopped leaves one file. While another process reads, the next start does it.
     if let Err(error) = sql::checkpoint(&mut connection).await {
         tracing::debug!("{}: not checkpointed: {error}", file.display());
     }
     if let Err(error) = connection.close().await {
         tracing::warn!("{}: {error}", file.display());
+    }
+}
+
+/// Brings what was written into the file, a while after it was, on a connection of its own: who waits for the next commit
+/// doesn't wait for that. The writer itself does only what comes meanwhile.
+async fn keep_checkpointed(file: &Path, beside: &SqlitePool, wrote: &Notify) -> Infallible {
+    loop {
+        wrote.notified().await;
+        tokio::time::sleep(CHECKPOINT_AFTER).await;
+        if let Err(error) = sql::checkpoint_what_can_be(beside).await {
+            tracing::debug!("{}: not checkpointed: {error}", file.display());
+        }
     }
 }
 
