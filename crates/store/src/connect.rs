@@ -54,10 +54,13 @@ fn sqlite(path: &str, lasting: bool) -> (Pool, String) {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(if lasting { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         // Rows of customers lie all over the file: what is kept of it in memory (64 MiB) and in the write-ahead log
-        // (16,000 pages, as many) is not read and written again for each transaction.
+        // (4,000 pages, 16 MiB) is not read and written again for each transaction. More would be brought to the disk at
+        // once when there is enough of it, and what the log writes meanwhile would wait behind it.
         .pragma("cache_size", "-65536")
-        .pragma("wal_autocheckpoint", "16000")
+        .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864")
+        // What a statement of many rows might have to take back, which would be a file for each.
+        .pragma("temp_store", "memory")
         .busy_timeout(BUSY_TIMEOUT);
     // SQLite writes one transaction at a time: the partitions queue here, rather than poll for its lock.
     (Pool::Sqlite(queue(1).connect_lazy_with(options)), format!("sqlite://{path}"))
