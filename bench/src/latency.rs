@@ -2,7 +2,7 @@
 //!
 //! The loop is open: each request has its time, whether or not those before it were answered, and what it leads to is
 //! measured from that time on. Each order is the first of its customer, so that it leads to a first tier under the score
-//! card: every order counts. A reader waits at the end of each partition of `tier.changes`.
+//! card: every order counts. A consumer waits at the ends of the partitions of `tier.changes`.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use tiermesh_event_log::{PartitionReader, topics::TIER_CHANGES};
+use tiermesh_event_log::{Assignment, EventLog, GroupEvent, PartitionReader, topics::TIER_CHANGES};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -43,8 +43,8 @@ pub struct Args {
     /// How long it is measured.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// How long orders come before that.
-    #[arg(long, default_value_t = 5)]
+    /// How long orders come before that: a broker that was just started compiles its own code for half a minute.
+    #[arg(long, default_value_t = 30)]
     warm_up: u64,
 }
 
@@ -129,9 +129,7 @@ async fn measure(mesh: &mut Mesh, backend: Backend, args: &Args) -> Result<crate
     };
     let (told, mut all_told) = mpsc::unbounded_channel();
     let changes = Arc::new(Mutex::new(histogram()?));
-    for partition in 0..PARTITIONS {
-        let reader =
-            log.read(TIER_CHANGES.name, partition, log.extent(TIER_CHANGES.name, partition).await?.end).await?;
+    for reader in readers(&*log, backend).await? {
         tokio::spawn(listen(reader, schedule, Arc::clone(&changes), told.clone()));
     }
     drop(told);
@@ -168,6 +166,33 @@ async fn measure(mesh: &mut Mesh, backend: Backend, args: &Args) -> Result<crate
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Readers at the ends of all partitions of `tier.changes`: on Kafka of one consumer, as a team downstream has it.
+async fn readers(log: &dyn EventLog, backend: Backend) -> Result<Vec<Box<dyn PartitionReader>>, Failure> {
+    let mut readers = Vec::new();
+    match backend {
+        Backend::Embedded => {
+            for partition in 0..PARTITIONS {
+                let end = log.extent(TIER_CHANGES.name, partition).await?.end;
+                readers.push(log.read(TIER_CHANGES.name, partition, end).await?);
+            }
+        }
+        Backend::Kafka => {
+            let mut member = log.join("bench.latency", TIER_CHANGES.name).await?;
+            while readers.len() < PARTITIONS as usize {
+                let GroupEvent::Assigned(partitions) = member.next().await? else {
+                    return Err("the reader lost its partitions".into());
+                };
+                for Assignment { partition, starter } in partitions {
+                    readers.push(starter.start(log.extent(TIER_CHANGES.name, partition).await?.end).await?);
+                }
+            }
+            // It stays a member for as long as its partitions are read.
+            tokio::spawn(async move { while member.next().await.is_ok() {} });
+        }
+    }
+    Ok(readers)
 }
 
 /// Notes when the first change of each customer is there; tells how many more were.
