@@ -26,13 +26,11 @@ pub fn tiermesh(run: &Run) -> Result<PathBuf, Failure> {
         let found = binary.is_file().then(|| binary.clone());
         return found.ok_or_else(|| format!("--binary {}: there is no such file", binary.display()).into());
     }
-    let profile = &run.profile;
-    eprintln!("building tiermesh with the profile `{profile}` (cargo build --profile {profile} --package tiermesh)");
+    eprintln!("building tiermesh (cargo build --release --package tiermesh)");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--package", "tiermesh", "--profile", profile]);
+    cargo.args(["build", "--quiet", "--locked", "--release", "--package", "tiermesh"]);
     if !cargo.current_dir(workspace()).status()?.success() {
         return Err("tiermesh can't be built; --binary names one that is there already".into());
     }
-    // The profile `dev` alone has a directory of another name.
-    Ok(target().join(if profile == "dev" { "debug" } else { profile }).join("tiermesh"))
+    Ok(target().join("release").join("tiermesh"))
 }

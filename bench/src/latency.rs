@@ -71,17 +71,18 @@ pub fn run(run: &Run, args: &Args) -> Result<Results, Failure> {
     let title = "From the time of sending to the tier change readable on the topic";
     let mut table = Table::new(title, COLUMNS);
     let backends = args.on.map_or(vec![Backend::Kafka, Backend::Embedded], |backend| vec![backend]);
-    let seconds = run.sized(args.seconds, 5);
+    let args = &Args { seconds: run.sized(args.seconds, 5), warm_up: run.sized(args.warm_up, 5), ..args.clone() };
     for _ in 0..run.rounds() {
         for backend in &backends {
             let mut mesh = Mesh::start(*backend, &binary, &["scoring"])?;
             let runtime = tokio::runtime::Runtime::new()?;
-            let measured = runtime.block_on(measure(&mut mesh, *backend, &Args { seconds, ..args.clone() }))?;
+            let measured = runtime.block_on(measure(&mut mesh, *backend, args))?;
             table.add(backend.name(), measured, None)?;
         }
     }
     let mut results = run.results("latency");
-    let settings = [("rate", args.rate), ("per request", args.per_request), ("seconds", seconds)];
+    let settings =
+        [("rate", args.rate), ("per request", args.per_request), ("warm-up", args.warm_up), ("seconds", args.seconds)];
     results.settings.extend(settings.map(|(name, value)| (name.to_owned(), value.to_string())));
     results.tables.push(table);
     results.notes.push("Checked: the tier change of every order came.".to_owned());
@@ -118,10 +119,14 @@ async fn measure(mesh: &mut Mesh, backend: Backend, args: &Args) -> Result<crate
         connection.post("/v1/policies", "application/toml", POLICIES[0].into()).await?;
     }
     let log = mesh.log().await?;
+    let readers = readers(&*log, backend).await?;
+    let mut connections = Vec::new();
+    for _ in 0..args.connections {
+        connections.push(Connection::open(mesh.door()).await?);
+    }
     let whole = |orders: u64| orders - orders % args.per_request;
     let schedule = Schedule {
-        // Readers are at their ends by then.
-        began: Instant::now() + Duration::from_secs(2),
+        began: Instant::now() + Duration::from_secs(1),
         rate: args.rate,
         per_request: args.per_request,
         warm_up: whole(args.warm_up * args.rate),
@@ -129,12 +134,15 @@ async fn measure(mesh: &mut Mesh, backend: Backend, args: &Args) -> Result<crate
     };
     let (told, mut all_told) = mpsc::unbounded_channel();
     let changes = Arc::new(Mutex::new(histogram()?));
-    for reader in readers(&*log, backend).await? {
+    for reader in readers {
         tokio::spawn(listen(reader, schedule, Arc::clone(&changes), told.clone()));
     }
     drop(told);
-    let (before, answered) = (mesh.cpu(), Arc::new(Mutex::new(histogram()?)));
-    let senders = senders(mesh, args, schedule, &answered).await?;
+    let answered = Arc::new(Mutex::new(histogram()?));
+    let senders = senders(connections, schedule, &answered)?;
+    let warm = schedule.due(schedule.warm_up);
+    tokio::time::sleep_until(warm.into()).await;
+    let before = mesh.cpu();
     let mut left = schedule.orders;
     let last = schedule.due(schedule.orders) + LAST_WITHIN;
     while left > 0 {
@@ -148,7 +156,7 @@ async fn measure(mesh: &mut Mesh, backend: Backend, args: &Args) -> Result<crate
     for sender in senders {
         sender.await??;
     }
-    let seconds = schedule.began.elapsed().as_secs_f64();
+    let seconds = warm.elapsed().as_secs_f64();
     let used = mesh.cpu().since(before);
     mesh.check()?;
     let (changes, answered) = (locked(&changes), locked(&answered));
@@ -159,7 +167,7 @@ async fn measure(mesh: &mut Mesh, backend: Backend, args: &Args) -> Result<crate
         ("most", changes.max() as f64 / 1e3),
         ("answered50", milliseconds(&answered, 0.5)),
         ("answered99", milliseconds(&answered, 0.99)),
-        ("rate", schedule.orders as f64 / seconds),
+        ("rate", (schedule.orders - schedule.warm_up) as f64 / seconds),
         ("cores", (used.mesh + used.servers + used.generator) / seconds),
     ]))
 }
@@ -228,17 +236,15 @@ async fn listen(
 
 type Sender = tokio::task::JoinHandle<Result<(), Failure>>;
 
-/// Connections, and a thread that hands each its requests when they are due: tokio's timers are too coarse for that.
-async fn senders(
-    mesh: &Mesh,
-    args: &Args,
+/// Sends on these connections. A thread hands each its requests when they are due: tokio's timers are too coarse for that.
+fn senders(
+    connections: Vec<Connection>,
     schedule: Schedule,
     answered: &Arc<Mutex<Histogram<u64>>>,
 ) -> Result<Vec<Sender>, Failure> {
-    let template = Arc::new(Template::new(args.per_request)?);
+    let template = Arc::new(Template::new(schedule.per_request)?);
     let (mut queues, mut senders) = (Vec::new(), Vec::new());
-    for _ in 0..args.connections {
-        let mut connection = Connection::open(mesh.door()).await?;
+    for mut connection in connections {
         let (queue, mut due) = mpsc::unbounded_channel::<u64>();
         let (template, answered) = (Arc::clone(&template), Arc::clone(answered));
         queues.push(queue);

@@ -16,10 +16,7 @@ pub struct Run {
     /// How often each contender is measured, in turn with the others.
     #[arg(long, global = true, value_name = "N", default_value_t = 3)]
     pub rounds: u32,
-    /// The cargo profile that `tiermesh` is built with.
-    #[arg(long, global = true, value_name = "NAME", default_value = "release")]
-    pub profile: String,
-    /// Measure this `tiermesh` instead of building it.
+    /// Measure this `tiermesh` instead of building one (`--release`).
     #[arg(long, global = true, value_name = "FILE")]
     pub binary: Option<PathBuf>,
     /// Where the JSON goes.
@@ -30,8 +27,8 @@ pub struct Run {
 impl Run {
     /// The arguments that give another process the same.
     pub fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["--rounds".into(), self.rounds.to_string().into()];
-        arguments.extend(["--profile".into(), self.profile.clone().into(), "--out".into(), self.out.clone().into()]);
+        let mut arguments: Vec<OsString> =
+            vec!["--rounds".into(), self.rounds.to_string().into(), "--out".into(), self.out.clone().into()];
         if let Some(binary) = &self.binary {
             arguments.extend(["--binary".into(), binary.into()]);
         }

@@ -111,7 +111,6 @@ pub fn run(run: &Run, args: &Args) -> Result<Results, Failure> {
             ("customers", plan.customers.to_string()),
             ("days", plan.days.to_string()),
             ("partitions", PARTITIONS.to_string()),
-            ("profile", run.profile.clone()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

@@ -59,7 +59,8 @@ fn sqlite(path: &str, lasting: bool) -> (Pool, String) {
         .pragma("cache_size", "-65536")
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864")
-        // What a statement of many rows might have to take back, which would be a file for each.
+        // What a statement of many rows might have to take back would be a file for each. Nothing is sorted here that has no
+        // room in memory.
         .pragma("temp_store", "memory")
         .busy_timeout(BUSY_TIMEOUT);
     // SQLite writes one transaction at a time: the partitions queue here, rather than poll for its lock.

@@ -22,6 +22,7 @@ mod writer;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -41,11 +42,14 @@ pub struct OpenOptions {
     pub queue_bytes: usize,
     /// How large the file may become before appending fails. `None`: as large as the disk.
     pub max_file_bytes: Option<u64>,
+    /// How long what was written waits in the write-ahead log to be brought into the file: a page that is written again and
+    /// again meanwhile is brought there once.
+    pub checkpoint_after: Duration,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { queue_bytes: 16 << 20, max_file_bytes: None }
+        Self { queue_bytes: 16 << 20, max_file_bytes: None, checkpoint_after: Duration::from_secs(1) }
     }
 }
 

@@ -22,8 +22,6 @@ use crate::{seam::LogError, topics::TopicSpec};
 
 /// What one queued `send` weighs besides its bytes.
 const OVERHEAD: usize = 128;
-/// How long what was written waits to be brought into the file, so that a page that is written again and again is once.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 /// How many queued commands are taken at once. Their bytes are bounded by the queue.
 const AT_ONCE: usize = 16 * 1024;
 
@@ -56,8 +54,9 @@ impl Writer {
             .enable_all()
             .build()
             .map_err(|error| LogError::Unavailable(format!("no runtime for the log's writer: {error}")))?;
+        let room_bytes = options.queue_bytes.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let run = move || {
-            runtime.block_on(run(&file, options.max_file_bytes, &catalog, commands, opened));
+            runtime.block_on(run(&file, &options, &catalog, commands, opened));
             // Only now may another process have the directory.
             drop(lock);
         };
@@ -65,7 +64,6 @@ impl Writer {
             .name("log-writer".to_owned())
             .spawn(run)
             .map_err(|error| LogError::Unavailable(format!("no thread for the log's writer: {error}")))?;
-        let room_bytes = options.queue_bytes.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let room = Arc::new(Semaphore::new(room_bytes));
         let writer = Self { queue: Some(queue), room, room_bytes, thread: Some(thread) };
         open.await.unwrap_or(Err(LogError::Closed))?;
@@ -108,12 +106,12 @@ impl Drop for Writer {
 
 async fn run(
     file: &Path,
-    max_bytes: Option<u64>,
+    options: &OpenOptions,
     catalog: &Catalog,
     mut commands: mpsc::UnboundedReceiver<Command>,
     opened: oneshot::Sender<Result<(), LogError>>,
 ) {
-    let mut connection = match open(file, max_bytes, catalog).await {
+    let mut connection = match open(file, options.max_file_bytes, catalog).await {
         Ok(connection) => connection,
         Err(error) => {
             let _ = opened.send(Err(error));
@@ -141,7 +139,7 @@ async fn run(
     let beside = sql::beside(file);
     tokio::select! {
         () = write => {}
-        never = keep_checkpointed(file, &beside, &wrote) => match never {},
+        never = keep_checkpointed(file, &beside, options.checkpoint_after, &wrote) => match never {},
     }
     beside.close().await;
     // So that a mesh that was stopped leaves one file. While another process reads, the next start does it.
@@ -155,13 +153,20 @@ async fn run(
 
 /// Brings what was written into the file, a while after it was, on a connection of its own: who waits for the next commit
 /// doesn't wait for that. The writer itself does only what comes meanwhile.
-async fn keep_checkpointed(file: &Path, beside: &SqlitePool, wrote: &Notify) -> Infallible {
+async fn keep_checkpointed(file: &Path, beside: &SqlitePool, after: Duration, wrote: &Notify) -> Infallible {
+    let mut is_told = false;
     loop {
         wrote.notified().await;
-        tokio::time::sleep(CHECKPOINT_AFTER).await;
-        if let Err(error) = sql::checkpoint_what_can_be(beside).await {
-            tracing::debug!("{}: not checkpointed: {error}", file.display());
+        tokio::time::sleep(after).await;
+        let trouble = match sql::checkpoint_what_can_be(beside).await {
+            Ok(pages) if pages <= i64::from(2 * sql::MOST_PAGES) => None,
+            Ok(pages) => Some(format!("it has {pages} pages; does another process read from it all the time?")),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(trouble) = trouble.as_ref().filter(|_| !is_told) {
+            tracing::warn!("{}-wal grows: what was written can't be brought into the file: {trouble}", file.display());
         }
+        is_told = trouble.is_some();
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use tiermesh_event_log::{
@@ -90,6 +91,58 @@ async fn a_full_disk_fails_what_was_queued_and_nothing_that_stood() {
         assert_eq!(append(&log, &topic, 0, numbers(0..1)).await, answered + 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_commit_of_more_partitions_than_a_statement_takes_has_all_of_them() {
+    guarded(async {
+        const PARTITIONS: u32 = 200;
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(dir.path()).await;
+        let topic = create(&log, PARTITIONS).await.name;
+        let producer = log.producer("broad").await.unwrap();
+        let mut acks = Vec::new();
+        for partition in 0..PARTITIONS {
+            acks.push(producer.send(&topic, partition, numbers(0..2)).await.unwrap());
+        }
+        for ack in acks {
+            assert_eq!(ack.await.unwrap(), 2);
+        }
+        drop((producer, log));
+        let log = open(dir.path()).await;
+        for partition in 0..PARTITIONS {
+            assert_eq!(read(&log, &topic, partition, 0, 2).await.len(), 2, "partition {partition}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_written_comes_into_the_file_while_the_log_is_open() {
+    guarded(async {
+        let dir = tempfile::tempdir().unwrap();
+        let options = OpenOptions { checkpoint_after: Duration::ZERO, ..OpenOptions::default() };
+        let log = EmbeddedLog::open(dir.path(), options).await.unwrap();
+        let topic = create(&log, 1).await.name;
+        let mut large = record("");
+        large.value = noise(1 << 20).into();
+        append(&log, &topic, 0, vec![large]).await;
+        // Far fewer pages than the writer would bring there itself.
+        let file = dir.path().join("log.db");
+        while file.metadata().unwrap().len() < 1 << 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sqlite_is_of_a_release_in_which_two_may_checkpoint() {
+    use sqlx::{Connection, Row};
+    let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    let row = sqlx::query("SELECT sqlite_version()").fetch_one(&mut connection).await.unwrap();
+    let version: Vec<u32> = row.get::<String, _>(0).split('.').map(|part| part.parse().unwrap()).collect();
+    assert!(version >= vec![3, 51, 3], "{version:?}");
 }
 
 #[tokio::test]

@@ -39,9 +39,9 @@ impl Drop for Background {
     }
 }
 
-/// How much a thread gives way: of a processor that others want too it gets a sixtieth.
+/// How much a thread gives way: of a processor that others want too it gets about a tenth.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+const NICENESS: i32 = 10;
 
 /// A priority is a thread's own there, and of those that it starts. Where it may not be changed, it comes with the others.
 #[cfg(target_os = "linux")]
