@@ -13,7 +13,14 @@ use crate::shutdown::Shutdown;
 /// The address is taken, or not of this machine.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listening = TcpListener::bind(address).await;
-    listening.map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}")))
+    listening.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "; is another tiermesh running? Stop it, or name another address with --listen",
+            io::ErrorKind::AddrNotAvailable => "; name an address of this machine with --listen",
+            _ => "",
+        };
+        io::Error::new(error.kind(), format!("can't listen on {address}: {error}{remedy}"))
+    })
 }
 
 /// Serves until the soft stop, then finishes the requests that are running, until the hard stop.

@@ -71,8 +71,10 @@ pub async fn ask(url: &str) -> Answer {
         Err(error) if error.is_builder() => {
             Answer { said: format!("{error}; expected http://HOST:PORT/readyz"), ..Answer::none() }
         }
-        Err(_) => {
-            Answer { said: format!("no answer within {} s; is it running there?", LIMIT.as_secs()), ..Answer::none() }
+        Err(error) => {
+            let why =
+                if error.is_timeout() { format!("within {} s", LIMIT.as_secs()) } else { "(not reached)".to_owned() };
+            Answer { said: format!("no answer {why}; is it running there?"), ..Answer::none() }
         }
     }
 }
