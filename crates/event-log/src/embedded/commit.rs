@@ -108,8 +108,8 @@ async fn write(connection: &mut SqliteConnection, growths: &[Growth]) -> Result<
     let mut batches = Vec::new();
     for growth in growths {
         for Chunk { base, count, raw } in &growth.chunks {
-            let (partition, bytes) = (growth.partition.id, codec::seal(*base, *count, raw)?);
-            batches.push(sql::NewBatch { partition, base: *base, count: *count, bytes });
+            let bytes = codec::seal(*base, *count, raw)?;
+            batches.push((growth.partition.id, sql::BatchRow { base: *base, count: *count, bytes }));
         }
     }
     sql::atomically(connection, async |connection| sql::insert(connection, batches).await).await

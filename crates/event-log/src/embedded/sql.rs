@@ -193,24 +193,19 @@ pub(super) async fn partitions(connection: &mut SqliteConnection) -> Result<Vec<
     rows.iter().map(partition).collect()
 }
 
-/// A batch that is to be written.
-pub(super) struct NewBatch {
-    pub(super) partition: i64,
-    pub(super) base: u64,
-    pub(super) count: u64,
-    pub(super) bytes: Vec<u8>,
-}
-
 /// Batches to a statement. Each statement is a way to SQLite's thread and back; one for each number of rows is kept.
 const BATCHES: usize = 64;
 
-/// Writes batches.
-pub(super) async fn insert(connection: &mut SqliteConnection, batches: Vec<NewBatch>) -> Result<(), sqlx::Error> {
+/// Writes batches, each into the partition of that id.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    batches: Vec<(i64, BatchRow)>,
+) -> Result<(), sqlx::Error> {
     let mut batches = batches.into_iter();
     while batches.len() > 0 {
         let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO batch (partition, base, count, bytes) ");
-        insert.push_values(batches.by_ref().take(BATCHES), |mut row, batch| {
-            row.push_bind(batch.partition)
+        insert.push_values(batches.by_ref().take(BATCHES), |mut row, (partition, batch)| {
+            row.push_bind(partition)
                 .push_bind(batch.base.cast_signed())
                 .push_bind(batch.count.cast_signed())
                 .push_bind(batch.bytes);
